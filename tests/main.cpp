@@ -5,6 +5,7 @@
 // environment asks otherwise.
 #define BOOST_TEST_NO_MAIN
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
 
@@ -19,5 +20,6 @@ bool init() {
 
 int main(int argc, char** argv) {
   ::setenv("BOOST_TEST_CATCH_SYSTEM_ERRORS", "no", /*overwrite=*/0);
+  if (::isatty(STDERR_FILENO) == 0) ::setenv("BOOST_TEST_COLOR_OUTPUT", "no", /*overwrite=*/0);
   return boost::unit_test::unit_test_main(&init, argc, argv);
 }
