@@ -1,0 +1,204 @@
+// The only file that knows CLI11, which takes seconds to compile. CLI11 sorts words into options,
+// arguments and the rest; what is required, what was misspelt and what to say about it is decided
+// here, since its own messages have two lines and its exit codes are not ours.
+#include "regctl/command_line.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <utility>
+
+#include "output/exit_code.hpp"
+#include "output/nearest.hpp"
+#include "regctl/context.hpp"
+
+namespace shmreg::regctl {
+namespace {
+
+using output::Failure;
+
+constexpr std::string_view kSplit = "--";
+
+[[noreturn]] void usage(const std::string& message) { throw Failure(output::kUsage, message); }
+
+std::string hint(const std::string& word, const std::vector<std::string>& known) {
+  const auto meant = output::nearest(word, known);
+  return meant ? "; did you mean '" + *meant + "'?" : std::string();
+}
+
+std::string see_help(const Command* command) {
+  return command == nullptr ? "; see regctl help" : "; see regctl help " + command->name();
+}
+
+// An option or argument as declared, and as CLI11 has it.
+template <class Declared>
+struct Bound {
+  const Declared* declared;
+  CLI::Option* parsed;
+};
+
+struct Parsed {
+  explicit Parsed(std::string name) : app("", std::move(name)) {}
+
+  CLI::App app;
+  std::vector<Bound<Option>> options;
+  std::vector<std::pair<CLI::App*, const Command*>> commands;
+  std::vector<std::pair<const Command*, Bound<Argument>>> arguments;
+};
+
+void declare_option(Parsed& parsed, CLI::App& app, const Option& option) {
+  if (option.value_name.empty()) {
+    auto* flag = app.add_flag(option.names)->disable_flag_override();
+    parsed.options.push_back({&option, flag});
+    return;
+  }
+  // A word too many would be taken for one more value, and '[a,b]' for two, were extra words
+  // allowed. Without a function to call, CLI11 just keeps the words.
+  auto* value = app.add_option(option.names)->expected(1)->allow_extra_args(false);
+  value->multi_option_policy(option.repeatable ? CLI::MultiOptionPolicy::TakeAll
+                                               : CLI::MultiOptionPolicy::TakeLast);
+  value->allow_extra_args(false);
+  parsed.options.push_back({&option, value});
+}
+
+void declare_command(Parsed& parsed, const Command& command) {
+  CLI::App& app = *parsed.app.add_subcommand(command.name());
+  app.set_help_flag();
+  app.fallthrough();
+  app.allow_extras();
+  for (const Option& option : command.options()) declare_option(parsed, app, option);
+  for (const Argument& argument : command.arguments()) {
+    auto* word = app.add_option(argument.name)->expected(1)->allow_extra_args(false);
+    parsed.arguments.push_back({&command, {&argument, word}});
+  }
+  parsed.commands.emplace_back(&app, &command);
+}
+
+// CLI11 takes "--endpoint=" for an option whose value is the next word.
+std::vector<std::string> with_empty_values(const std::vector<std::string>& words) {
+  std::vector<std::string> out;
+  for (const std::string& word : words) {
+    const bool empty_value =
+        word.size() > 3 && word.compare(0, 2, "--") == 0 && word.find('=') == word.size() - 1;
+    if (!empty_value) {
+      out.push_back(word);
+      continue;
+    }
+    out.push_back(word.substr(0, word.size() - 1));
+    out.emplace_back();
+  }
+  return out;
+}
+
+// "--endpoint: 1 required TEXT missing" and its like.
+[[noreturn]] void refuse(const CLI::ParseError& error, const Command* command) {
+  const std::string said = error.what();
+  const std::string name = said.substr(0, said.find_first_of(": "));
+  if (said.find("required") != std::string::npos) {
+    usage("option " + name + " needs a value" + see_help(command));
+  }
+  if (said.find("override") != std::string::npos) {
+    const std::string flag = said.substr(0, said.find(' '));
+    usage("option " + flag + " takes no value" + see_help(command));
+  }
+  usage(said + see_help(command));
+}
+
+[[noreturn]] void refuse_rest(const std::vector<std::string>& rest, const Command* command,
+                              const Commands& commands, const std::vector<Option>& common) {
+  const std::string& word = rest.front();
+  if (word.size() > 1 && word.front() == '-') {
+    const std::string name = word.substr(0, word.find('='));
+    std::vector<std::string> known;
+    for (const Option& option : common) known.push_back(option.long_name());
+    if (command != nullptr) {
+      for (const Option& option : command->options()) known.push_back(option.long_name());
+    }
+    usage("unknown option '" + name + "'" + hint(name, known) + see_help(command));
+  }
+  if (command != nullptr) {
+    usage("unexpected argument '" + word + "' to " + command->name() + see_help(command));
+  }
+  std::vector<std::string> known;
+  for (const Command& each : commands) known.push_back(each.name());
+  usage("unknown command '" + word + "'" + hint(word, known) + see_help(nullptr));
+}
+
+void set_option(const Option& option, const CLI::Option& parsed) {
+  if (parsed.count() == 0) return;
+  auto values = parsed.results();
+  if (option.value_name.empty()) values = {""};
+  if (!option.repeatable) values = {values.back()};  // the last word counts
+  for (const std::string& value : values) {
+    const Status status = option.set(value);
+    if (!status) usage(option.long_name() + ": " + status.message());
+  }
+}
+
+// Words behind "--" of a command that runs no program are arguments that may begin with a dash.
+void set_arguments(const Parsed& parsed, const Command& command, std::vector<std::string> tail,
+                   bool help_wanted) {
+  auto next = tail.begin();
+  for (const auto& [owner, argument] : parsed.arguments) {
+    if (owner != &command) continue;
+    std::string word;
+    if (argument.parsed->count() > 0) {
+      word = argument.parsed->results().front();
+    } else if (command.program() == nullptr && next != tail.end()) {
+      word = *next++;
+    } else if (argument.declared->required && !help_wanted) {
+      usage(command.name() + " needs " + argument.declared->name + see_help(&command));
+    } else {
+      continue;
+    }
+    const Status status = argument.declared->set(word);
+    if (!status) usage(argument.declared->name + ": " + status.message());
+  }
+  if (command.program() != nullptr) {
+    *command.program() = std::move(tail);
+  } else if (next != tail.end()) {
+    usage("unexpected argument '" + *next + "' to " + command.name() + see_help(&command));
+  }
+}
+
+}  // namespace
+
+const Command* parse_command_line(const std::vector<std::string>& words, const Commands& commands,
+                                  const std::vector<Option>& common, const Context& context) {
+  const auto split = std::find(words.begin(), words.end(), kSplit);
+  auto head = with_empty_values({words.begin(), split});
+  const bool has_tail = split != words.end();
+  std::vector<std::string> tail(has_tail ? split + 1 : split, words.end());
+
+  Parsed parsed("regctl");
+  parsed.app.set_help_flag();
+  parsed.app.allow_extras();
+  parsed.app.require_subcommand(0, 1);
+  for (const Option& option : common) declare_option(parsed, parsed.app, option);
+  for (const Command& command : commands) declare_command(parsed, command);
+
+  const auto chosen = [&]() -> const Command* {
+    for (const auto& [app, command] : parsed.commands) {
+      if (app->parsed()) return command;
+    }
+    return nullptr;
+  };
+  try {
+    std::reverse(head.begin(), head.end());  // CLI11 takes them from the back
+    parsed.app.parse(std::move(head));
+  } catch (const CLI::ParseError& error) {
+    refuse(error, chosen());
+  }
+
+  const Command* command = chosen();
+  const auto rest = parsed.app.remaining(/*recurse=*/true);
+  if (!rest.empty()) refuse_rest(rest, command, commands, common);
+  for (const auto& option : parsed.options) set_option(*option.declared, *option.parsed);
+  if (command == nullptr) {
+    if (has_tail) usage("'--' without a command before it" + see_help(nullptr));
+    return nullptr;
+  }
+  set_arguments(parsed, *command, std::move(tail), context.help_wanted());
+  return command;
+}
+
+}  // namespace shmreg::regctl
