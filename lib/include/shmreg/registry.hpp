@@ -1,0 +1,236 @@
+// The registry: attach to a segment, register services, find them.
+//
+//   auto registry = shmreg::Registry::attach("default");
+//   auto mine = registry.register_service("production/config_server",
+//                                         {.endpoint = "tcp://127.0.0.1:4000"});
+//   shmreg::Service found;
+//   if (registry.lookup("production/config_server", found) == shmreg::Errc::ok)
+//     connect(found.endpoint());
+//
+// A service is written NAMESPACE/NAME; the last slash divides, no slash means namespace "default".
+// Each part is 1-255 bytes of UTF-8 without control characters, compared byte for byte.
+//
+// Thread safety: a Registry is a shared handle; any number of threads may use one, or copies of it,
+// at once. lookup, list, count, namespaces, info and processes take no lock that another process
+// can hold and are not held up by writers, stopped or dead. Writing calls take one partition's lock
+// and wait at most AttachOptions::lock_timeout for it. Writing calls are not for signal handlers
+// (nested_call tells), and undefined in a vfork child.
+//
+// fork: a child owns nothing of its parent's and may use the handle: its first write attaches it as
+// a process of its own; a Registration copied into the child unregisters nothing. exec: names are
+// gone. A process whose last thread leaves by pthread_exit does not end while attached for writing
+// (the library has a thread); unshare(CLONE_NEWUSER) fails for the same reason.
+//
+// File descriptors: an attached process must not close descriptors it did not open (closefrom and
+// the like): the kernel drops this process's file locks with any of them. What is lost so is taken
+// again within a second.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "shmreg/error.hpp"
+#include "shmreg/segment.hpp"
+#include "shmreg/service.hpp"
+
+namespace shmreg {
+
+namespace core {
+class Attachment;
+}
+
+enum class Access : std::uint8_t {
+  prefer_write,  // write where the file's mode allows, else read only
+  read_write,
+  read_only,  // maps PROT_READ; is not seen by `regctl ps`
+};
+
+struct AttachOptions {
+  Access access = Access::prefer_write;
+  TrustOptions trust;
+  std::optional<CreateOptions> create;           // create the segment where it is missing
+  std::chrono::milliseconds lock_timeout{5000};  // how long a writing call waits for a lock
+};
+
+// What a service says of itself. One record's bytes are at most 64 KiB altogether.
+struct ServiceSpec {
+  std::string endpoint;  // UTF-8 without control characters; may be empty
+  // Keys: 1-255 bytes of UTF-8 without control characters or '=', unique. Values: any UTF-8.
+  std::vector<std::pair<std::string, std::string>> metadata;
+  std::vector<std::string> tags;     // 1-255 bytes of UTF-8 without control characters, unique
+  std::vector<std::string> depends;  // services that this one cannot do without
+  std::vector<std::string> wants;    // services that it would like to have
+};
+
+// Whose life a registration made for somebody else is bound to.
+class Owner {
+ public:
+  // The process `pid` of the caller's PID namespace. With `and_caller` the caller's end is its end
+  // as well (what a wrapper that runs the process wants).
+  [[nodiscard]] static Owner process(pid_t pid, bool and_caller = false) {
+    return Owner(OwnerKind::pid, pid, {}, and_caller);
+  }
+  // Ends `period` after it was registered or last renewed (monotonic clock).
+  [[nodiscard]] static Owner time_to_live(std::chrono::nanoseconds period) {
+    return Owner(OwnerKind::ttl, 0, period, false);
+  }
+  [[nodiscard]] static Owner permanent() { return Owner(OwnerKind::permanent, 0, {}, false); }
+
+  [[nodiscard]] OwnerKind kind() const noexcept { return kind_; }
+  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+  [[nodiscard]] std::chrono::nanoseconds period() const noexcept { return period_; }
+  [[nodiscard]] bool and_caller() const noexcept { return and_caller_; }
+
+ private:
+  Owner(OwnerKind kind, pid_t pid, std::chrono::nanoseconds period, bool and_caller)
+      : kind_(kind), and_caller_(and_caller), pid_(pid), period_(period) {}
+
+  OwnerKind kind_;
+  bool and_caller_;
+  pid_t pid_;
+  std::chrono::nanoseconds period_;
+};
+
+class Registry;
+
+// Holds a registration of this process and unregisters it when destroyed. Movable. Destroying it in
+// a forked child, or after the name was lost, does nothing.
+class Registration {
+ public:
+  Registration() noexcept = default;
+  Registration(Registration&& other) noexcept;
+  Registration& operator=(Registration&& other) noexcept;
+  Registration(const Registration&) = delete;
+  Registration& operator=(const Registration&) = delete;
+  ~Registration();
+
+  [[nodiscard]] explicit operator bool() const noexcept { return attachment_ != nullptr; }
+  [[nodiscard]] std::uint64_t id() const noexcept { return id_; }  // a fencing token
+  [[nodiscard]] const std::string& full_name() const noexcept { return full_name_; }
+
+  // Replaces endpoint, metadata, tags and dependencies wholly; id and uptime stay.
+  // registration_lost where the name is no longer this registration's.
+  Status update(const ServiceSpec& spec);
+  // True if it was still registered under this id.
+  Result<bool> unregister();
+  // Leaves the service registered for as long as this process lives.
+  void release() noexcept;
+
+ private:
+  friend class Registry;
+  Registration(std::shared_ptr<core::Attachment> attachment, std::string full_name,
+               std::uint64_t id);
+
+  std::shared_ptr<core::Attachment> attachment_;
+  std::string full_name_;
+  std::uint64_t id_ = 0;
+};
+
+struct UnregisterOptions {
+  std::optional<std::uint64_t> id;  // only if this is the present registration
+  bool force = false;               // also what another live process registered for itself
+};
+
+struct NamespaceCount {
+  std::string name;
+  std::uint64_t services = 0;
+};
+
+struct RegistryInfo {
+  std::string segment;
+  std::uint32_t layout_major = 0;
+  std::uint32_t layout_minor = 0;
+  std::int64_t created_at_ns = 0;  // since 1970-01-01 UTC
+  std::uint64_t changes = 0;       // how often the table changed
+  std::uint32_t partitions = 0;
+  std::uint64_t services = 0;
+  std::uint64_t namespaces = 0;
+  std::uint32_t processes = 0;
+  std::uint32_t max_processes = 0;
+  std::uint64_t bytes_used = 0;  // claimed from the file system
+  std::uint64_t bytes_limit = 0;
+  double load_factor_max = 0;                 // fullest index: occupied and deleted slots over all
+  Liveness liveness = Liveness::kernel_mark;  // what this kernel and sandbox give
+};
+
+enum class ProcessState : std::uint8_t { running, stopped, dumping_core, dying };
+[[nodiscard]] std::string_view to_string(ProcessState state) noexcept;
+
+// One attached process. Its state is as seen from here: of a process in another PID namespace only
+// running and dying can be told apart.
+struct ProcessInfo {
+  std::uint32_t entry = 0;          // its place in the process table
+  std::uint32_t pid = 0;            // as its own PID namespace numbers it
+  std::uint64_t pid_namespace = 0;  // the namespace's inode number; 0 where /proc was missing
+  std::string program;
+  ProcessState state = ProcessState::running;
+  Liveness liveness = Liveness::kernel_mark;
+  std::uint64_t services = 0;
+  std::optional<std::string> waiting_for;  // "partition 3, locked by 4711 (config_server)"
+  std::int64_t attached_at_ns = 0;
+};
+
+class Registry {
+ public:
+  // Throws Error: no_such_segment, incompatible, corrupt, permission_denied, untrusted_owner,
+  // no_space (address space), unsupported. Claims a process entry only at the first write.
+  [[nodiscard]] static Registry attach(std::string_view segment = kDefaultSegment,
+                                       const AttachOptions& options = {});
+
+  // Registers for this process: found until it is unregistered or this process ends. This
+  // process's own name again is replaced: one entry, a new id, the older handle has lost it.
+  // already_registered where a live owner has it (unless `replace`); a dead owner's is taken.
+  Result<Registration> register_service(std::string_view service, const ServiceSpec& spec = {},
+                                        bool replace = false);
+  // Registers for `owner`; returns the registration id. owner_not_alive where its pid is nobody's.
+  // The same pid's own name again is replaced, as above.
+  Result<std::uint64_t> register_for(const Owner& owner, std::string_view service,
+                                     const ServiceSpec& spec = {}, bool replace = false);
+  // True if it was there (and had the id asked for) and is gone. not_owner where another live
+  // process registered it for itself, unless forced.
+  Result<bool> unregister(std::string_view service, const UnregisterOptions& options = {});
+  // Replaces the record of a service that this process owns; id and uptime stay.
+  Status update(std::string_view service, const ServiceSpec& spec);
+  // Begins a time-to-live anew. False if it has expired, is gone, or the id is another's.
+  Result<bool> renew(std::string_view service, std::uint64_t id);
+
+  // One live service. ok, not_found, invalid_name, busy or corrupt. Takes no lock, makes no system
+  // call (but: owner kind pid, owners known by byte lock, first touch of newly claimed memory).
+  // Allocates only for records over Service::kInlineBytes.
+  [[nodiscard]] Errc lookup(std::string_view service, Service& found) const;
+  // The same, with a message that says what was looked for.
+  [[nodiscard]] Result<Service> lookup(std::string_view service) const;
+
+  // Live services of one namespace, or of all, each exactly once; in no particular order.
+  [[nodiscard]] Result<std::vector<Service>> list(
+      std::optional<std::string_view> namespace_name = std::nullopt) const;
+  [[nodiscard]] Result<std::uint64_t> count(
+      std::optional<std::string_view> namespace_name = std::nullopt) const;
+  // Those with a live service, sorted by name.
+  [[nodiscard]] Result<std::vector<NamespaceCount>> namespaces() const;
+
+  [[nodiscard]] Result<RegistryInfo> info() const;
+  [[nodiscard]] Result<std::vector<ProcessInfo>> processes() const;
+
+  [[nodiscard]] bool writable() const noexcept;
+
+ private:
+  explicit Registry(std::shared_ptr<core::Attachment> attachment);
+  std::shared_ptr<core::Attachment> attachment_;
+};
+
+// The library's own version, "MAJOR.MINOR.PATCH". Static storage.
+[[nodiscard]] const char* version() noexcept;
+
+// "namespace/name" of what a user wrote, or invalid_name with the rule that it breaks.
+[[nodiscard]] Result<std::string> full_name(std::string_view service);
+
+}  // namespace shmreg
