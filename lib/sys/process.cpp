@@ -1,0 +1,216 @@
+#include "sys/process.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+#include <vector>
+
+namespace shmreg::sys {
+namespace {
+
+// A small file of /proc, whole; empty where it cannot be read.
+std::string read_proc(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return {};
+  std::string text;
+  std::vector<char> buffer(4096);
+  for (;;) {
+    const ssize_t got = ::read(descriptor, buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    text.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+  ::close(descriptor);
+  return text;
+}
+
+std::string proc_path(std::uint32_t pid, const char* file) {
+  return "/proc/" + std::to_string(pid) + "/" + file;
+}
+
+struct Stat {
+  char state = '?';
+  std::uint64_t start_ticks = 0;
+};
+
+std::optional<Stat> parse_stat(const std::string& text) {
+  // The program's name in parentheses may itself hold spaces and parentheses: count from the last.
+  const std::size_t close = text.rfind(')');
+  if (close == std::string::npos || close + 2 >= text.size()) return std::nullopt;
+  Stat stat;
+  stat.state = text[close + 2];
+  std::size_t at = close + 2;
+  for (int field = 3; field < 22; ++field) {
+    at = text.find(' ', at);
+    if (at == std::string::npos) return std::nullopt;
+    ++at;
+  }
+  stat.start_ticks = std::strtoull(text.c_str() + at, nullptr, 10);
+  return stat;
+}
+
+std::uint64_t pid_namespace_of_self() {
+  struct stat st {};
+  return ::stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
+}
+
+int open_pidfd(std::uint32_t pid) {  // Linux 5.3; close-on-exec by itself
+  return static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0U));
+}
+
+bool pidfd_has_ended(int descriptor) {
+  pollfd wait_for{descriptor, POLLIN, 0};
+  return ::poll(&wait_for, 1, 0) > 0 && (wait_for.revents & POLLIN) != 0;
+}
+
+bool whole_process_ended(std::uint32_t pid) {
+  const int descriptor = open_pidfd(pid);
+  if (descriptor < 0) return true;
+  const bool ended = pidfd_has_ended(descriptor);
+  ::close(descriptor);
+  return ended;
+}
+
+bool proc_is_there() {
+  struct stat st {};
+  return ::stat("/proc/self", &st) == 0;
+}
+
+}  // namespace
+
+std::uint32_t own_pid() noexcept { return static_cast<std::uint32_t>(::syscall(SYS_getpid)); }
+std::uint32_t own_thread_id() noexcept { return static_cast<std::uint32_t>(::syscall(SYS_gettid)); }
+
+ProcessIdentity own_identity() {
+  ProcessIdentity identity;
+  identity.pid = own_pid();
+  if (const auto stat = parse_stat(read_proc("/proc/self/stat"))) {
+    identity.start_ticks = stat->start_ticks;
+  }
+  identity.pid_namespace = pid_namespace_of_self();
+  return identity;
+}
+
+std::optional<ProcessIdentity> identity_of(std::uint32_t pid) {
+  ProcessIdentity identity;
+  identity.pid = pid;
+  const std::string text = read_proc(proc_path(pid, "stat"));
+  if (const auto stat = parse_stat(text)) {
+    // 'Z' may be a leader that left by pthread_exit while other threads go on: the pidfd knows.
+    if (stat->state == 'X' || (stat->state == 'Z' && whole_process_ended(pid))) return std::nullopt;
+    identity.start_ticks = stat->start_ticks;
+    identity.pid_namespace = pid_namespace_of_self();
+    return identity;
+  }
+  // No /proc, or hidepid= hides strangers: "no such process" alone means that there is none.
+  if (::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH) return std::nullopt;
+  identity.pid_namespace = pid_namespace_of_self();
+  return identity;
+}
+
+std::string program_of(std::uint32_t pid) {
+  std::string name = read_proc(proc_path(pid, "comm"));
+  while (!name.empty() && name.back() == '\n') name.pop_back();
+  return name.empty() ? "?" : name;
+}
+
+std::string own_program() {
+  std::string name = read_proc("/proc/self/comm");
+  while (!name.empty() && name.back() == '\n') name.pop_back();
+  // Of the process, not of the calling thread where that has a name of its own.
+  const std::string of_process = program_of(own_pid());
+  if (of_process != "?") return of_process;
+  return name.empty() ? "?" : name;
+}
+
+RunState run_state_of(std::uint32_t pid) {
+  const std::string text = read_proc(proc_path(pid, "stat"));
+  const auto stat = parse_stat(text);
+  if (!stat) return proc_is_there() ? RunState::ended : RunState::unknown;
+  if (stat->state == 'X' || (stat->state == 'Z' && whole_process_ended(pid))) {
+    return RunState::ended;
+  }
+  if (read_proc(proc_path(pid, "status")).find("CoreDumping:\t1") != std::string::npos) {
+    return RunState::dumping_core;
+  }
+  return stat->state == 'T' || stat->state == 't' ? RunState::stopped : RunState::running;
+}
+
+const char* to_string(RunState state) noexcept {
+  switch (state) {
+    case RunState::running:
+      return "running";
+    case RunState::stopped:
+      return "stopped";
+    case RunState::dumping_core:
+      return "dumping core";
+    case RunState::ended:
+      return "ended";
+    case RunState::unknown:
+      break;
+  }
+  return "state unknown";
+}
+
+ProcessHandle::ProcessHandle(ProcessHandle&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+ProcessHandle& ProcessHandle::operator=(ProcessHandle&& other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  return *this;
+}
+
+ProcessHandle::~ProcessHandle() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+ProcessHandle::Opened ProcessHandle::open(const ProcessIdentity& identity) {
+  if (identity.pid == 0 || identity.start_ticks == 0 ||
+      identity.pid_namespace != pid_namespace_of_self()) {
+    return Opened::cannot_tell;
+  }
+  const int descriptor = open_pidfd(identity.pid);
+  if (descriptor < 0) return errno == ESRCH ? Opened::no_such_process : Opened::cannot_tell;
+  ProcessHandle opened;
+  opened.descriptor_ = descriptor;
+  // The start time is read after the descriptor was opened: if it fits, the descriptor is of the
+  // right process (pids are not reused while it lives; if it had ended before, the descriptor
+  // would be of a later process, whose start time differs).
+  const auto now = identity_of(identity.pid);
+  if (!now) return Opened::no_such_process;
+  if (now->start_ticks == 0) return Opened::cannot_tell;
+  if (now->start_ticks != identity.start_ticks) return Opened::no_such_process;
+  *this = std::move(opened);
+  return Opened::open;
+}
+
+bool ProcessHandle::has_ended() const noexcept { return pidfd_has_ended(descriptor_); }
+
+unsigned online_cpus() noexcept {
+  const long cpus = ::sysconf(_SC_NPROCESSORS_ONLN);
+  return cpus > 0 ? static_cast<unsigned>(cpus) : 1;
+}
+
+std::string kernel_release() {
+  utsname name{};
+  return ::uname(&name) == 0 ? name.release : "?";
+}
+
+bool kernel_at_least(unsigned major, unsigned minor) {
+  unsigned have_major = 0;
+  unsigned have_minor = 0;
+  // NOLINTNEXTLINE(cert-err34-c): a release that does not parse is treated as new enough
+  if (std::sscanf(kernel_release().c_str(), "%u.%u", &have_major, &have_minor) != 2) return true;
+  return have_major != major ? have_major > major : have_minor >= minor;
+}
+
+}  // namespace shmreg::sys

@@ -1,0 +1,61 @@
+// Processes as /proc and pidfds know them. Every answer copes with a /proc that is not mounted, and
+// with a pid that has been given to somebody else.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace shmreg::sys {
+
+// Names one process for good: a pid comes round, a pid with its start time does not.
+struct ProcessIdentity {
+  std::uint32_t pid = 0;
+  std::uint64_t start_ticks = 0;    // /proc/PID/stat, field 22; 0 where unknown
+  std::uint64_t pid_namespace = 0;  // inode number of the PID namespace; 0 where unknown
+
+  friend bool operator==(const ProcessIdentity&, const ProcessIdentity&) = default;
+};
+
+[[nodiscard]] ProcessIdentity own_identity();
+// Of a process of one's own PID namespace; nothing where it does not exist. A zombie has ended.
+[[nodiscard]] std::optional<ProcessIdentity> identity_of(std::uint32_t pid);
+
+// "config_server" of /proc/PID/comm, or "?" where it cannot be known.
+[[nodiscard]] std::string program_of(std::uint32_t pid);
+[[nodiscard]] std::string own_program();
+
+enum class RunState : std::uint8_t { running, stopped, dumping_core, ended, unknown };
+[[nodiscard]] RunState run_state_of(std::uint32_t pid);
+[[nodiscard]] const char* to_string(RunState state) noexcept;
+
+// A descriptor that refers to one process, whatever becomes of its number.
+class ProcessHandle {
+ public:
+  ProcessHandle() noexcept = default;
+  ProcessHandle(ProcessHandle&& other) noexcept;
+  ProcessHandle& operator=(ProcessHandle&& other) noexcept;
+  ProcessHandle(const ProcessHandle&) = delete;
+  ProcessHandle& operator=(const ProcessHandle&) = delete;
+  ~ProcessHandle();
+
+  enum class Opened : std::uint8_t { open, no_such_process, cannot_tell };
+  // Opens the process `identity` names: no_such_process where it has ended or the pid is another's
+  // by now; cannot_tell where it is of another PID namespace, or start time or pidfds are missing.
+  [[nodiscard]] Opened open(const ProcessIdentity& identity);
+  [[nodiscard]] bool is_open() const noexcept { return descriptor_ >= 0; }
+  // One poll(2). A zombie has ended.
+  [[nodiscard]] bool has_ended() const noexcept;
+
+ private:
+  int descriptor_ = -1;
+};
+
+[[nodiscard]] std::uint32_t own_pid() noexcept;  // a system call, never a cached value
+[[nodiscard]] std::uint32_t own_thread_id() noexcept;
+[[nodiscard]] unsigned online_cpus() noexcept;
+[[nodiscard]] std::string kernel_release();
+// True from Linux `major`.`minor` on.
+[[nodiscard]] bool kernel_at_least(unsigned major, unsigned minor);
+
+}  // namespace shmreg::sys

@@ -1,0 +1,64 @@
+#include "sys/thread.hpp"
+
+#include <sched.h>
+
+#include <csignal>
+#include <memory>
+
+namespace shmreg::sys {
+namespace {
+
+struct Start {
+  void (*run)(void*);
+  void* context;
+};
+
+void* entry_point(void* argument) {
+  const std::unique_ptr<Start> start(static_cast<Start*>(argument));
+  pthread_setname_np(pthread_self(), "shmreg-keeper");
+  // A real-time creator's lone processor may never run us: ask for all, take what is allowed.
+  cpu_set_t all;
+  CPU_ZERO(&all);
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) CPU_SET(cpu, &all);
+  sched_setaffinity(0, sizeof all, &all);
+  start->run(start->context);
+  return nullptr;
+}
+
+}  // namespace
+
+bool Thread::start(void (*run)(void*), void* context) {
+  auto start = std::make_unique<Start>(Start{run, context});
+  pthread_attr_t attributes;
+  if (pthread_attr_init(&attributes) != 0) return false;
+  pthread_attr_setstacksize(&attributes, std::size_t{256} << 10);
+  pthread_attr_setinheritsched(&attributes, PTHREAD_EXPLICIT_SCHED);  // SCHED_OTHER
+
+  // Blocked by pthread_sigmask in the creator and inherited: there is no instant at which the
+  // thread could take a signal, and (unlike a raw rt_sigprocmask) the C library's own signals,
+  // which setuid() needs to reach every thread, stay open.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int failed = pthread_create(&thread_, &attributes, &entry_point, start.get());
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_attr_destroy(&attributes);
+  if (failed != 0) return false;
+  start.release();  // NOLINT(bugprone-unused-return-value): the thread owns it now
+  started_ = true;
+  return true;
+}
+
+void Thread::join() noexcept {
+  if (!started_) return;
+  pthread_join(thread_, nullptr);
+  started_ = false;
+}
+
+bool on_signal_stack() noexcept {
+  stack_t now{};
+  return ::sigaltstack(nullptr, &now) == 0 && (now.ss_flags & SS_ONSTACK) != 0;
+}
+
+}  // namespace shmreg::sys

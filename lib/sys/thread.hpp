@@ -1,0 +1,40 @@
+// A thread of the library inside somebody else's program: takes no signals, has default scheduling
+// and every processor whatever its creator had, and a small stack.
+#pragma once
+
+#include <pthread.h>
+
+namespace shmreg::sys {
+
+class Thread {
+ public:
+  Thread() noexcept = default;
+  Thread(const Thread&) = delete;
+  Thread& operator=(const Thread&) = delete;
+  ~Thread() = default;  // join() first, or abandon()
+
+  // False where the process may have no more threads (RLIMIT_NPROC, a cgroup's pids.max).
+  [[nodiscard]] bool start(void (*run)(void*), void* context);
+  void join() noexcept;
+  // In a forked child the thread does not exist: forget it.
+  void abandon() noexcept { started_ = false; }
+  [[nodiscard]] bool started() const noexcept { return started_; }
+
+ private:
+  pthread_t thread_{};
+  bool started_ = false;
+};
+
+// A hint to the processor that the caller spins.
+inline void relax_cpu() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Whether the caller runs on an alternate signal stack (sigaltstack(2)).
+[[nodiscard]] bool on_signal_stack() noexcept;
+
+}  // namespace shmreg::sys
