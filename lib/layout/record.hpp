@@ -1,0 +1,138 @@
+// One service's bytes. A record is never changed while a slot leads to it; it is read as a sequence
+// of 64-bit words and understood only in the reader's own copy.
+//
+//   word 0  stamp             unique per write within the segment; 0: being written, or retired
+//   word 1  owner             entry + 1 (low 32), generation (high 32); 0: bound to no entry.
+//                             In a free record: the free list's next location
+//   word 2  id                of the registration; below 2^53
+//   word 3  registered_at_ns  wall clock
+//   word 4  registered_mono_ns  monotonic clock
+//   word 5  change            change number
+//   word 6  cell (32), endpoint_bytes (16), attribute_bytes (16)
+//   word 7  key_bytes (16), namespace_bytes (8), owner_kind (8), size_class (8), flags (8),
+//           ordinal (16)
+//   64 ...  key ("namespace/name"), endpoint, attributes, back to back, zero-padded to a word
+//
+// Attributes: items of { kind (8), key_bytes (8), value_bytes (16), key, value }.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "layout/units.hpp"
+
+namespace shmreg::layout {
+
+inline constexpr std::size_t kRecordHeaderBytes = 64;
+inline constexpr std::size_t kMaxNameBytes = 255;  // namespace, and service name
+inline constexpr std::size_t kMaxKeyBytes = 2 * kMaxNameBytes + 1;
+
+// The header in one's own memory.
+struct RecordHeader {
+  std::uint64_t stamp;
+  std::uint64_t owner;
+  std::uint64_t id;
+  std::int64_t registered_at_ns;
+  std::uint64_t registered_mono_ns;
+  std::uint64_t change;
+  std::uint32_t cell;
+  std::uint16_t endpoint_bytes;
+  std::uint16_t attribute_bytes;
+  std::uint16_t key_bytes;
+  std::uint8_t namespace_bytes;
+  std::uint8_t owner_kind;
+  std::uint8_t size_class;
+  std::uint8_t flags;
+  std::uint16_t ordinal;
+
+  // Of the whole record, header included.
+  [[nodiscard]] constexpr std::size_t bytes() const noexcept {
+    return kRecordHeaderBytes + key_bytes + endpoint_bytes + attribute_bytes;
+  }
+  // Whether the lengths can be true at all; bytes() is still to be held against a bound.
+  [[nodiscard]] constexpr bool plausible() const noexcept {
+    return namespace_bytes >= 1 && key_bytes >= namespace_bytes + 2 &&
+           key_bytes <= namespace_bytes + 1 + kMaxNameBytes;
+  }
+};
+static_assert(std::is_trivially_copyable_v<RecordHeader>);
+static_assert(sizeof(RecordHeader) == kRecordHeaderBytes);
+static_assert(offsetof(RecordHeader, cell) == 48 && offsetof(RecordHeader, key_bytes) == 56);
+static_assert(offsetof(RecordHeader, owner_kind) == 59 && offsetof(RecordHeader, ordinal) == 62);
+
+inline constexpr std::size_t kStampWord = 0;
+inline constexpr std::size_t kOwnerWord = 1;
+inline constexpr std::size_t kNextFreeWord = 1;
+inline constexpr std::size_t kIdWord = 2;
+inline constexpr std::size_t kLengthsWord = 6;
+inline constexpr std::size_t kKindWord = 7;
+inline constexpr std::size_t kHeaderWords = kRecordHeaderBytes / 8;
+
+[[nodiscard]] constexpr std::uint32_t cell_of(std::uint64_t lengths_word) noexcept {
+  return static_cast<std::uint32_t>(lengths_word);
+}
+[[nodiscard]] constexpr std::size_t record_bytes_of(std::uint64_t lengths_word,
+                                                    std::uint64_t kind_word) noexcept {
+  return kRecordHeaderBytes + (lengths_word >> 32 & 0xffff) + (lengths_word >> 48) +
+         (kind_word & 0xffff);
+}
+[[nodiscard]] constexpr std::size_t key_bytes_of(std::uint64_t kind_word) noexcept {
+  return kind_word & 0xffff;
+}
+[[nodiscard]] constexpr std::size_t namespace_bytes_of(std::uint64_t kind_word) noexcept {
+  return kind_word >> 16 & 0xff;
+}
+[[nodiscard]] constexpr std::uint8_t owner_kind_of(std::uint64_t kind_word) noexcept {
+  return static_cast<std::uint8_t>(kind_word >> 24);
+}
+
+enum class AttributeKind : std::uint8_t {
+  metadata = 1,
+  tag = 2,
+  depends = 3,
+  wants = 4,
+  process = 5,  // value: pid (32), reserve (32), start_ticks (64), pid_namespace (64)
+  period = 6,   // value: time to live in nanoseconds (64)
+};
+
+struct AttributeHead {
+  std::uint8_t kind;
+  std::uint8_t key_bytes;
+  std::uint16_t value_bytes;
+};
+static_assert(sizeof(AttributeHead) == 4);
+
+struct ProcessAttribute {
+  std::uint32_t pid;
+  std::uint32_t reserve;
+  std::uint64_t start_ticks;
+  std::uint64_t pid_namespace;
+};
+static_assert(sizeof(ProcessAttribute) == 24);
+
+// What changes during a registration's life without a new record, and survives updates: health,
+// deadline, and the links of the owner's list. Changed under the partition's lock after comparing
+// the id; read without: id, fields, id again. Ids are never reused, so an equal id twice means that
+// the fields are this registration's.
+//
+//   0  id            8  0: free
+//   8  deadline_ns   8  of a ttl, monotonic clock; in a free cell: unused
+//  16  next, prev  4+4  cell index + 1 in the owner's list; next in the free list
+//  24  location      4  of the record, for whoever comes by the owner's list
+//  28  health        4
+struct HealthCell {
+  Word64 id;
+  Word64 deadline_ns;
+  Word32 next;
+  Word32 prev;
+  Word32 location;
+  Word32 health;
+};
+static_assert(sizeof(HealthCell) == 32 && offsetof(HealthCell, location) == 24);
+// Cells are named by their offset from the segment's start / 32.
+inline constexpr std::uint64_t kCellBytes = sizeof(HealthCell);
+inline constexpr std::uint32_t kCellRunGranules = 1;
+
+}  // namespace shmreg::layout
