@@ -1,0 +1,187 @@
+#include "core/attachment.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/service_table.hpp"
+#include "sys/kernel_mark.hpp"
+
+namespace shmreg::core {
+namespace {
+
+using layout::EntryLife;
+using layout::MarkState;
+
+std::uint64_t pack(const EntryLife& life) {
+  return std::uint64_t{life.generation} << 32 | life.entry;
+}
+EntryLife unpack(std::uint64_t word) {
+  return {static_cast<std::uint32_t>(word), static_cast<std::uint32_t>(word >> 32)};
+}
+
+// What this process is attached to. Never destroyed: services registered for as long as the process
+// lives must not end with its static destructors.
+struct Attachments {
+  struct Known {
+    std::uint64_t device;
+    std::uint64_t inode;
+    bool writable;
+    std::weak_ptr<Attachment> attachment;
+  };
+  sys::ForkAwareMutex mutex;
+  std::vector<Known> known;
+  std::vector<std::shared_ptr<Attachment>> pinned;
+
+  static Attachments& all() {
+    static auto* const attachments = new Attachments;
+    return *attachments;
+  }
+};
+
+class Guard {
+ public:
+  explicit Guard(sys::ForkAwareMutex& mutex) : mutex_(mutex) { mutex_.lock(); }
+  Guard(const Guard&) = delete;
+  Guard& operator=(const Guard&) = delete;
+  ~Guard() { mutex_.unlock(); }
+
+ private:
+  sys::ForkAwareMutex& mutex_;
+};
+
+std::shared_ptr<Attachment> find_known(const AttachRequest& request,
+                                       const sys::FileStatus& status) {
+  Attachments& all = Attachments::all();
+  std::erase_if(all.known, [](const auto& known) { return known.attachment.expired(); });
+  for (const auto& known : all.known) {
+    if (known.device != status.device || known.inode != status.inode) continue;
+    if (known.writable != request.write) continue;
+    auto attachment = known.attachment.lock();
+    if (attachment && attachment->lock_timeout() == request.lock_timeout &&
+        !attachment->segment().retired()) {
+      return attachment;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Attachment>> Attachment::attach(const AttachRequest& request) {
+  Attachments& all = Attachments::all();
+  // Asked by name before opening: a second descriptor is only opened where it is needed.
+  const Result<sys::FileStatus> status = sys::status_of_name(request.file_name);
+  if (!status) return status.status();
+  {
+    const Guard guard(all.mutex);
+    if (auto known = find_known(request, status.value())) return known;
+  }
+  bool writable = request.write;
+  Result<std::shared_ptr<Segment>> segment =
+      Segment::attach(request.file_name, writable, request.trusted);
+  if (!segment && writable && request.may_read_only && segment.code() == Errc::permission_denied) {
+    writable = false;
+    segment = Segment::attach(request.file_name, writable, request.trusted);
+  }
+  if (!segment) return segment.status();
+  const Result<sys::FileStatus> opened = segment.value()->file().status();
+  if (!opened) return opened.status();
+  auto attachment = std::make_shared<Attachment>(std::move(segment).value(), request.lock_timeout);
+  const Guard guard(all.mutex);
+  all.known.push_back({opened.value().device, opened.value().inode, writable, attachment});
+  return attachment;
+}
+
+Attachment::Attachment(std::shared_ptr<Segment> segment, std::chrono::nanoseconds lock_timeout)
+    : segment_(std::move(segment)), lock_timeout_(lock_timeout) {}
+
+Attachment::~Attachment() {
+  // In a forked child the keeper is the parent's.
+  if (keeper_ && !has_entry()) keeper_->abandon();
+}
+
+bool Attachment::has_entry() const noexcept {
+  return epoch_.load(std::memory_order_acquire) == sys::fork_epoch();
+}
+
+void Attachment::pin() {
+  Attachments& all = Attachments::all();
+  const Guard guard(all.mutex);
+  if (std::find(all.pinned.begin(), all.pinned.end(), shared_from_this()) == all.pinned.end()) {
+    all.pinned.push_back(shared_from_this());
+  }
+}
+
+Status Attachment::check_name() const {
+  if (!segment_->retired() && !(keeper_ && keeper_->name_lost())) return {};
+  return {Errc::segment_retired,
+          "the segment was destroyed, or its file removed, while attached; "
+          "attach again once it has been created anew"};
+}
+
+Status Attachment::claim() {
+  const Guard guard(mutex_);
+  if (has_entry()) return {};
+  if (keeper_) keeper_->abandon();
+  keeper_ = std::make_unique<Keeper>(segment_);
+  self_ = sys::own_identity();
+  const Result<EntryLife> life = keeper_->start(self_);
+  if (!life) {
+    keeper_.reset();
+    return life.status();
+  }
+  life_.store(pack(life.value()), std::memory_order_release);
+  epoch_.store(sys::fork_epoch(), std::memory_order_release);
+  return {};
+}
+
+Status Attachment::writer(Writer& writer) {
+  if (!segment_->writable()) {
+    return {Errc::permission_denied,
+            "this process may only read the segment; its file's mode and owner say who may write"};
+  }
+  const bool fresh = !has_entry();
+  if (fresh) {
+    if (segment_->retired()) return check_name();
+    if (Status claimed = claim(); !claimed) return claimed;
+  }
+  if (Status named = check_name(); !named) return named;
+  writer.segment = segment_;
+  writer.life = unpack(life_.load(std::memory_order_acquire));
+  writer.self = self_;
+  writer.watch = &watch_;
+  writer.lock_timeout = lock_timeout_;
+
+  const auto state = MarkState::of(
+      segment_->entry(writer.life.entry).mark_and_generation.load(std::memory_order_acquire));
+  if (state.generation != writer.life.generation || (state.mark & sys::kOwnerDied) != 0) {
+    {
+      const Guard guard(mutex_);
+      if (unpack(life_.load()) == writer.life) {
+        epoch_.store(0, std::memory_order_release);
+        keeper_.reset();  // still its thread: ends it; the entry is no longer ours
+      }
+    }
+    if (Status claimed = claim(); !claimed) return claimed;
+    return {Errc::registration_lost,
+            "this process had been marked as ended, and what it had registered is gone; it is "
+            "attached anew: register again"};
+  }
+  if (fresh) {
+    if (Result<std::uint64_t> reclaimed = ServiceTable(writer).reclaim_earlier_lives();
+        !reclaimed) {
+      return reclaimed.status();
+    }
+  }
+  return {};
+}
+
+bool may_be_attached(const sys::FileStatus& file) {
+  Attachments& all = Attachments::all();
+  const Guard guard(all.mutex);
+  return std::any_of(all.known.begin(), all.known.end(), [&](const auto& known) {
+    return known.device == file.device && known.inode == file.inode && !known.attachment.expired();
+  });
+}
+
+}  // namespace shmreg::core

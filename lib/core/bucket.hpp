@@ -1,0 +1,66 @@
+// Which slots of a bucket may hold a key: those whose 16 hash bits are the key's.
+//
+// Two ways. The reference, which ThreadSanitizer and aarch64 run, loads eight words atomically. On
+// x86-64 four 16-byte vectors are compared at once. That is a data race by the letter of C++, and
+// sound here, because its answer is only a hint:
+//   - a bit that is set is checked by the caller, who loads that slot atomically;
+//   - a bit that is not set must not hide a slot that held the key throughout. An aligned 16-byte
+//     load reads each aligned 8-byte half in one piece on every x86-64 processor (that much is
+//     architectural: aligned 8-byte accesses are atomic, and wider ones are split, if at all, at
+//     that boundary), so each half is a value that the slot really had during the call.
+// The callers' acquire loads before and after keep the compiler from moving the vector loads.
+#pragma once
+
+#include <cstdint>
+
+#include "layout/slot.hpp"
+#include "layout/units.hpp"
+
+#if defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
+#define SHMREG_VECTOR_BUCKETS 1
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#undef SHMREG_VECTOR_BUCKETS
+#endif
+#endif
+#endif
+#if defined(SHMREG_VECTOR_BUCKETS)
+#include <emmintrin.h>
+#endif
+
+namespace shmreg::core {
+
+// Bit i: slot i of the bucket may be it.
+[[nodiscard]] inline unsigned matching_slots(const layout::Word64* bucket,
+                                             std::uint16_t hash) noexcept {
+#if defined(SHMREG_VECTOR_BUCKETS)
+  static_assert(layout::kBucketSlots == 8);
+  const __m128i wanted = _mm_set1_epi16(static_cast<short>(hash));
+  const auto* pairs = reinterpret_cast<const __m128i*>(bucket);
+  unsigned mask = 0;
+  for (unsigned pair = 0; pair < 4; ++pair) {
+    // The hash is the top 16 bits of each 64: its comparison ends up in the sign of the half.
+    const __m128i equal = _mm_cmpeq_epi16(_mm_load_si128(pairs + pair), wanted);
+    mask |= static_cast<unsigned>(_mm_movemask_pd(_mm_castsi128_pd(equal))) << (2 * pair);
+  }
+  return mask;
+#else
+  unsigned mask = 0;
+  for (unsigned i = 0; i < layout::kBucketSlots; ++i) {
+    const std::uint64_t slot = bucket[i].load(std::memory_order_acquire);
+    mask |= (layout::hash_of_slot(slot) == hash ? 1U : 0U) << i;
+  }
+  return mask;
+#endif
+}
+
+// Whether a probe ends here. Atomic loads: a miss is no hint.
+[[nodiscard]] inline bool has_empty_slot(const layout::Word64* bucket) noexcept {
+  bool empty = false;
+  for (unsigned i = 0; i < layout::kBucketSlots; ++i) {
+    empty |= bucket[i].load(std::memory_order_acquire) == layout::kEmptySlot;
+  }
+  return empty;
+}
+
+}  // namespace shmreg::core

@@ -1,0 +1,189 @@
+#include "core/keeper.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "core/liveness.hpp"
+#include "core/process_table.hpp"
+#include "sys/clock.hpp"
+#include "sys/futex.hpp"
+
+namespace shmreg::core {
+namespace {
+
+using layout::MarkState;
+
+constexpr std::chrono::seconds kKeeperSlice{1};
+
+// The futex word: the low half of mark_and_generation (little-endian, as the header requires).
+std::atomic<std::uint32_t>* futex_word(layout::ProcessEntry& entry) noexcept {
+  return reinterpret_cast<std::atomic<std::uint32_t>*>(&entry.mark_and_generation);
+}
+
+}  // namespace
+
+Keeper::~Keeper() { stop(); }
+
+Result<layout::EntryLife> Keeper::start(const sys::ProcessIdentity& self) {
+  self_ = self;
+  by_mark_ = sys::kernel_marks_ends();
+  mark_ = std::make_unique<sys::KernelMark>();
+  phase_.store(kStarting, std::memory_order_relaxed);
+  failure_ = Status();
+  if (!thread_.start([](void* keeper) { static_cast<Keeper*>(keeper)->run(); }, this)) {
+    return Status(Errc::no_space,
+                  "cannot start the keeper thread: this process may have no more threads "
+                  "(ulimit -u, or its cgroup's pids.max)");
+  }
+  while (phase_.load(std::memory_order_acquire) == kStarting) {
+    sys::futex_wait(phase_, kStarting, std::chrono::milliseconds(100));
+  }
+  if (phase_.load(std::memory_order_acquire) == kFailed) {
+    thread_.join();
+    return failure_;
+  }
+  return life_;
+}
+
+void Keeper::stop() noexcept {
+  if (!thread_.started()) return;
+  phase_.store(kStop, std::memory_order_release);
+  sys::futex_wake(phase_, 1);
+  thread_.join();
+  // Not where another copy of this library in this process has taken the entry meanwhile: the lock
+  // is the process's, and now stands for that one.
+  const auto now = MarkState::of(segment_->entry(life_.entry).mark_and_generation.load());
+  if (now.generation == life_.generation) segment_->file().unlock(life_.entry);
+}
+
+void Keeper::abandon() noexcept {
+  thread_.abandon();
+  // The page was not inherited (MADV_DONTFORK): unmapping its address here could hit whatever lies
+  // there now. Kept reachable, never destroyed.
+  static auto* const inherited = new std::vector<std::unique_ptr<sys::KernelMark>>;
+  inherited->push_back(std::move(mark_));
+}
+
+void Keeper::run() noexcept {
+  thread_id_ = sys::own_thread_id();
+  if (by_mark_ && !mark_->adopt_thread()) by_mark_ = false;
+  try {
+    failure_ = claim();
+  } catch (const std::exception& error) {
+    failure_ = Status(Errc::no_space, error.what());
+  }
+  const bool claimed = failure_.ok();
+  std::uint32_t starting = kStarting;
+  phase_.compare_exchange_strong(starting, claimed ? kClaimed : kFailed, std::memory_order_acq_rel);
+  sys::futex_wake(phase_, 1);
+  if (!claimed) return;
+  keep();
+  give_up();
+}
+
+Status Keeper::claim() {
+  const std::uint32_t entries = segment_->geometry().max_processes;
+  Status failure;
+  for (std::uint32_t i = 0; i < entries; ++i) {
+    if (try_claim(i, failure)) return {};
+    if (!failure) return failure;
+  }
+  std::string message = "the process table is full: " + std::to_string(count_processes(*segment_)) +
+                        " of " + std::to_string(entries) + " entries are of living processes";
+  for (std::uint32_t i = 0; i < entries; ++i) {
+    const auto state = segment_->file().lock_state(i);
+    if (!state.ok() || !state.value().locked) continue;
+    const auto marked = MarkState::of(segment_->entry(i).mark_and_generation.load());
+    message += ", entry " + std::to_string(i) + " is held by " +
+               describe_entry(*segment_, {i, marked.generation});
+    break;
+  }
+  return {Errc::process_table_full,
+          message +
+              "; end some (regctl ps lists them) or create the segment anew with a larger "
+              "--max-processes"};
+}
+
+bool Keeper::try_claim(std::uint32_t index, Status& failure) {
+  layout::ProcessEntry& entry = segment_->entry(index);
+  const auto claimable = [&](const MarkState& state) {
+    if (is_free(state)) return true;
+    // An owner that is known by its byte lock alone is never marked.
+    return entry.liveness.load(std::memory_order_relaxed) == kByteLock &&
+           proven_gone(*segment_, {index, state.generation});
+  };
+  if (!claimable(MarkState::of(entry.mark_and_generation.load(std::memory_order_acquire)))) {
+    return false;
+  }
+  const Result<bool> locked = segment_->file().lock(index);
+  if (!locked) {
+    failure = locked.status();
+    return false;
+  }
+  if (!locked.value()) return false;
+  std::uint64_t word = entry.mark_and_generation.load(std::memory_order_acquire);
+  // With our own lock in place "the byte lock is free" cannot be asked any more: what is not
+  // marked by now was either claimed meanwhile by this very process, or was proven gone above and
+  // still is the same life.
+  const MarkState before = MarkState::of(word);
+  if (!is_free(before) && entry.liveness.load(std::memory_order_relaxed) != kByteLock) return false;
+
+  if (by_mark_) mark_->arm(futex_word(entry));
+  const MarkState mine{thread_id_ | sys::kWakeOnDeath, before.generation + 1};
+  if (!entry.mark_and_generation.compare_exchange_strong(word, mine.word(),
+                                                         std::memory_order_acq_rel)) {
+    mark_->disarm();
+    return false;
+  }
+  life_ = {index, mine.generation};
+  introduce(index);
+  return true;
+}
+
+void Keeper::introduce(std::uint32_t index) noexcept {
+  layout::ProcessEntry& entry = segment_->entry(index);
+  entry.liveness.store(by_mark_ ? kKernelMark : kByteLock, std::memory_order_release);
+  entry.pid.store(self_.pid, std::memory_order_release);
+  entry.start_ticks.store(self_.start_ticks, std::memory_order_release);
+  entry.pid_namespace.store(self_.pid_namespace, std::memory_order_release);
+  entry.attached_at_ns.store(static_cast<std::uint64_t>(sys::wall_clock_ns()),
+                             std::memory_order_release);
+  entry.waiting_for.store(0, std::memory_order_release);
+  std::array<std::uint64_t, 4> words{};
+  const std::string program = sys::own_program();
+  std::memcpy(words.data(), program.data(), std::min(program.size(), sizeof words - 1));
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    entry.program.at(i).store(words.at(i), std::memory_order_release);
+  }
+}
+
+void Keeper::keep() noexcept {
+  while (phase_.load(std::memory_order_acquire) == kClaimed) {
+    sys::futex_wait(phase_, kClaimed, kKeeperSlice);
+    // Still ours: harmless. Dropped by a close() elsewhere in this process: taken again.
+    const auto now = MarkState::of(segment_->entry(life_.entry).mark_and_generation.load());
+    if (now.generation == life_.generation) (void)segment_->file().lock(life_.entry).ok();
+    const auto status = segment_->file().status();
+    if (status.ok() && status.value().links == 0) {
+      name_lost_.store(true, std::memory_order_relaxed);
+    }
+  }
+}
+
+void Keeper::give_up() noexcept {
+  layout::ProcessEntry& entry = segment_->entry(life_.entry);
+  // Marked by oneself while still armed: the word no longer holds this thread's id, so the kernel
+  // leaves it alone whatever happens from here on. Without kWakeOnDeath, which the kernel keeps:
+  // that tells a detach from a death.
+  std::uint64_t alive = MarkState{thread_id_ | sys::kWakeOnDeath, life_.generation}.word();
+  entry.mark_and_generation.compare_exchange_strong(
+      alive, MarkState{sys::kOwnerDied, life_.generation}.word(), std::memory_order_acq_rel);
+  mark_->disarm();
+  sys::futex_wake(*futex_word(entry), 1);
+}
+
+}  // namespace shmreg::core

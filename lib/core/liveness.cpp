@@ -1,0 +1,145 @@
+#include "core/liveness.hpp"
+
+#include <cstring>
+
+#include "sys/clock.hpp"
+#include "sys/kernel_mark.hpp"
+
+namespace shmreg::core {
+namespace {
+
+using layout::EntryLife;
+using layout::MarkState;
+
+bool byte_lock_held(const Segment& segment, std::uint32_t entry) noexcept {
+  const auto state = segment.file().lock_state(entry);
+  // Cannot be asked (no descriptors, no memory): not a proof of anything.
+  return !state.ok() || state.value().locked;
+}
+
+}  // namespace
+
+bool entry_lives(const Segment& segment, const EntryLife& life) noexcept {
+  if (life.entry >= segment.geometry().max_processes) return false;
+  const layout::ProcessEntry& entry = segment.entry(life.entry);
+  const MarkState state = MarkState::of(entry.mark_and_generation.load(std::memory_order_acquire));
+  if (state.generation != life.generation || (state.mark & sys::kThreadIdMask) == 0 ||
+      (state.mark & sys::kOwnerDied) != 0) {
+    return false;
+  }
+  if (entry.liveness.load(std::memory_order_relaxed) != kByteLock) return true;
+  return byte_lock_held(segment, life.entry);
+}
+
+bool proven_gone(const Segment& segment, const EntryLife& life) {
+  if (life.entry >= segment.geometry().max_processes) return true;  // nobody can be such a process
+  const layout::ProcessEntry& entry = segment.entry(life.entry);
+  const MarkState state = MarkState::of(entry.mark_and_generation.load(std::memory_order_acquire));
+  if (state.generation != life.generation) return true;  // reuse required the proof
+  const bool marked = (state.mark & sys::kOwnerDied) != 0 ||
+                      (state.mark & sys::kThreadIdMask) == 0 ||
+                      entry.liveness.load(std::memory_order_relaxed) == kByteLock;
+  if (!marked || byte_lock_held(segment, life.entry)) return false;
+  // A closed descriptor can have freed the lock of a process that is still ending: where its pid is
+  // visible, its pidfd must agree. It goes last of all, so this costs at most a little time.
+  const auto identity = identity_of_entry(segment, life);
+  if (identity) {
+    // A clean detach marks itself and lives on: the lock is then given up on purpose, by a process
+    // that has stopped using the segment. It is told apart by the thread id: the kernel keeps
+    // FUTEX_WAITERS when it marks, a detach does not.
+    if ((state.mark & sys::kWakeOnDeath) == 0) return true;
+    sys::ProcessHandle handle;
+    if (handle.open(identity->process) == sys::ProcessHandle::Opened::open && !handle.has_ended()) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::optional<EntryIdentity> identity_of_entry(const Segment& segment, const EntryLife& life) {
+  if (life.entry >= segment.geometry().max_processes) return std::nullopt;
+  const layout::ProcessEntry& entry = segment.entry(life.entry);
+  EntryIdentity identity;
+  identity.process.pid = entry.pid.load(std::memory_order_acquire);
+  identity.process.start_ticks = entry.start_ticks.load(std::memory_order_acquire);
+  identity.process.pid_namespace = entry.pid_namespace.load(std::memory_order_acquire);
+  std::array<std::uint64_t, std::tuple_size_v<decltype(entry.program)>> program{};
+  for (std::size_t i = 0; i < program.size(); ++i) {
+    program.at(i) = entry.program.at(i).load(std::memory_order_acquire);
+  }
+  const MarkState state = MarkState::of(entry.mark_and_generation.load(std::memory_order_acquire));
+  if (state.generation != life.generation) return std::nullopt;
+  std::array<char, sizeof program> text{};
+  std::memcpy(text.data(), program.data(), sizeof program);
+  identity.program.assign(text.data(), ::strnlen(text.data(), text.size()));
+  return identity;
+}
+
+std::string describe_entry(const Segment& segment, const EntryLife& life) {
+  const auto identity = identity_of_entry(segment, life);
+  if (!identity) return "a process that has ended";
+  std::string text =
+      "pid " + std::to_string(identity->process.pid) + " (" + identity->program + ")";
+  if (identity->process.pid_namespace != sys::own_identity().pid_namespace) {
+    return text + " of another PID namespace";
+  }
+  const sys::RunState state = sys::run_state_of(identity->process.pid);
+  if (state != sys::RunState::running) text += std::string(", ") + sys::to_string(state);
+  return text;
+}
+
+Alive PidWatch::ask(const sys::ProcessIdentity& identity) noexcept {
+  const auto ask_handle = [&](sys::ProcessHandle& handle) {
+    if (!handle.is_open()) {
+      switch (handle.open(identity)) {
+        case sys::ProcessHandle::Opened::no_such_process:
+          return Alive::no;
+        case sys::ProcessHandle::Opened::cannot_tell:
+          return Alive::unknown;
+        case sys::ProcessHandle::Opened::open:
+          break;
+      }
+    }
+    return handle.has_ended() ? Alive::no : Alive::yes;
+  };
+  if (!mutex_.try_lock()) {
+    sys::ProcessHandle once;
+    return ask_handle(once);
+  }
+  Held* held = nullptr;
+  for (Held& candidate : held_) {
+    if (candidate.handle.is_open() && candidate.identity == identity) held = &candidate;
+  }
+  if (held == nullptr) {
+    held = &held_.at(next_++ % kHeld);
+    held->handle = sys::ProcessHandle();
+    held->identity = identity;
+  }
+  const Alive answer = ask_handle(held->handle);
+  mutex_.unlock();
+  return answer;
+}
+
+Alive owner_alive(const Segment& segment, PidWatch& watch, const RecordOwner& owner) {
+  if (owner.life && !entry_lives(segment, *owner.life)) return Alive::no;
+  switch (owner.kind) {
+    case OwnerKind::process:
+      return owner.life ? Alive::yes : Alive::no;
+    case OwnerKind::pid: {
+      if (!owner.process) return Alive::no;
+      const Alive answer = watch.ask(*owner.process);
+      // Of another PID namespace: its wrapper's mark, which is its end too, is what can be known.
+      return answer == Alive::unknown && owner.life ? Alive::yes : answer;
+    }
+    case OwnerKind::ttl:
+      return owner.deadline_ns && sys::monotonic_clock_ns() < *owner.deadline_ns ? Alive::yes
+                                                                                 : Alive::no;
+    case OwnerKind::permanent:
+      return Alive::yes;
+    case OwnerKind::remote:
+      break;
+  }
+  return Alive::no;
+}
+
+}  // namespace shmreg::core

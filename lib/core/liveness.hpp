@@ -1,0 +1,68 @@
+// Whether an owner lives, and whether a process is proven gone: two questions.
+//
+// Lives: the kernel's mark on the entry, or another generation, says no at once (one load); a
+// process that is known by its byte lock alone costs a system call, an owner named by pid a poll of
+// its pidfd. This is what a lookup asks.
+//
+// Proven gone: no thread of it runs any more, so that what it held may be taken over: mark and
+// free byte lock together, and its pidfd where its pid is visible. The mark alone comes while
+// threads may still run for microseconds; no pause would prove that they do not.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/segment.hpp"
+#include "shmreg/service.hpp"
+#include "sys/fork_epoch.hpp"
+#include "sys/process.hpp"
+
+namespace shmreg::core {
+
+inline constexpr std::uint32_t kKernelMark = 1;
+inline constexpr std::uint32_t kByteLock = 2;
+
+[[nodiscard]] bool entry_lives(const Segment& segment, const layout::EntryLife& life) noexcept;
+[[nodiscard]] bool proven_gone(const Segment& segment, const layout::EntryLife& life);
+
+// Who an entry says it is; consistent for the life asked for, nothing where that has passed.
+struct EntryIdentity {
+  sys::ProcessIdentity process;
+  std::string program;
+};
+[[nodiscard]] std::optional<EntryIdentity> identity_of_entry(const Segment& segment,
+                                                             const layout::EntryLife& life);
+// "pid 4711 (config_server), stopped", for messages.
+[[nodiscard]] std::string describe_entry(const Segment& segment, const layout::EntryLife& life);
+
+// Descriptors of processes that own services by pid, so that asking again is one poll(2). Bounded:
+// the oldest gives way. Never waits: where another thread is in it, a descriptor is opened for
+// this one question.
+class PidWatch {
+ public:
+  [[nodiscard]] Alive ask(const sys::ProcessIdentity& identity) noexcept;
+
+ private:
+  static constexpr std::size_t kHeld = 64;
+  struct Held {
+    sys::ProcessIdentity identity;
+    sys::ProcessHandle handle;
+  };
+
+  sys::ForkAwareMutex mutex_;
+  std::array<Held, kHeld> held_;
+  std::size_t next_ = 0;
+};
+
+// The owner as a record names it, in one's own copy.
+struct RecordOwner {
+  OwnerKind kind = OwnerKind::process;
+  std::optional<layout::EntryLife> life;        // process; pid with a wrapper
+  std::optional<sys::ProcessIdentity> process;  // pid
+  std::optional<std::uint64_t> deadline_ns;     // ttl
+};
+[[nodiscard]] Alive owner_alive(const Segment& segment, PidWatch& watch, const RecordOwner& owner);
+
+}  // namespace shmreg::core

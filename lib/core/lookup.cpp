@@ -1,0 +1,294 @@
+#include "core/lookup.hpp"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <unordered_map>
+
+#include "core/bucket.hpp"
+#include "core/index.hpp"
+#include "core/record_copy.hpp"
+#include "core/service_access.hpp"
+#include "sys/kernel_mark.hpp"
+
+namespace shmreg::core {
+namespace {
+
+using layout::EntryLife;
+using layout::IndexDescriptor;
+using layout::kBucketSlots;
+using layout::kHeaderWords;
+using layout::RecordHeader;
+using layout::Word64;
+
+constexpr int kMaxRetries = 10'000;
+constexpr std::size_t kSmallestRecordBytes = layout::kSizeClasses.front().record_bytes;
+
+// What became of one attempt to read the record that a slot leads to.
+enum class Fate : std::uint8_t { read, other, changed, corrupt };
+
+// The first `bytes` of the key, at most eight, as the low bytes of a word.
+inline std::uint64_t load_tail(const char* from, std::size_t bytes) noexcept {
+  std::uint64_t word = 0;
+  std::memcpy(&word, from, bytes);
+  return word;
+}
+
+inline bool key_equals(const Word64* record_key, std::string_view key) noexcept {
+  const char* at = key.data();
+  std::size_t left = key.size();
+  for (; left >= 8; left -= 8, at += 8, ++record_key) {
+    std::uint64_t word;  // NOLINT(cppcoreguidelines-init-variables)
+    std::memcpy(&word, at, 8);
+    if (record_key->load(std::memory_order_acquire) != word) return false;
+  }
+  if (left == 0) return true;
+  const std::uint64_t mask = ~std::uint64_t{0} >> (8 * (8 - left));
+  // The last eight bytes in one load where the key has as many; never a byte beyond its end.
+  std::uint64_t tail = 0;
+  if (key.size() >= 8) {
+    std::memcpy(&tail, at + left - 8, 8);
+    tail >>= 8 * (8 - left);
+  } else {
+    tail = load_tail(at, left);
+  }
+  return ((record_key->load(std::memory_order_acquire) ^ tail) & mask) == 0;
+}
+
+// Copies the record at `slot` into `found` if it is `key`'s (or any, without a key).
+template <bool kWithKey>
+inline Fate read_record(const Segment& segment, const Word64& slot, std::uint64_t value,
+                        std::string_view key, Service& found, const Word64*& record) {
+  const Word64* words = segment.record(layout::location_of_slot(value), kSmallestRecordBytes);
+  if (words == nullptr) {
+    return slot.load(std::memory_order_acquire) == value ? Fate::corrupt : Fate::changed;
+  }
+  record = words;
+  __builtin_prefetch(words + kHeaderWords);
+  const auto unchanged = [&](std::uint64_t stamp) {
+    // After acquire loads of everything that was read.
+    return words[layout::kStampWord].load(std::memory_order_relaxed) == stamp &&
+           slot.load(std::memory_order_acquire) == value;
+  };
+  const std::uint64_t stamp = words[layout::kStampWord].load(std::memory_order_acquire);
+  const std::uint64_t kind = words[layout::kKindWord].load(std::memory_order_acquire);
+  if (stamp == 0) return unchanged(stamp) ? Fate::other : Fate::changed;
+  const std::size_t key_bytes = layout::key_bytes_of(kind);
+  const std::uint64_t lengths = words[layout::kLengthsWord].load(std::memory_order_acquire);
+  const std::size_t bytes = layout::record_bytes_of(lengths, kind);
+  if (bytes > layout::kMaxRecordBytes ||
+      (bytes > kSmallestRecordBytes &&
+       segment.record(layout::location_of_slot(value), bytes) == nullptr)) {
+    return unchanged(stamp) ? Fate::corrupt : Fate::changed;
+  }
+  if constexpr (kWithKey) {
+    if (key_bytes != key.size() || !key_equals(words + kHeaderWords, key)) {
+      return unchanged(stamp) ? Fate::other : Fate::changed;
+    }
+  }
+  std::uint64_t* to = ServiceAccess::buffer(found, bytes);
+  copy_words(to, words, (bytes + 7) / 8);
+  if (!unchanged(stamp) || to[layout::kStampWord] != stamp) return Fate::changed;
+  const std::size_t namespace_bytes = layout::namespace_bytes_of(kind);
+  if (namespace_bytes == 0 || key_bytes < namespace_bytes + 2) return Fate::corrupt;
+  return Fate::read;
+}
+
+// What is known of the owner of the record just read; fills in what the record does not say.
+enum class OwnerFate : std::uint8_t { alive, dead, changed };
+
+OwnerFate judge_other_kinds(const Segment& segment, PidWatch& watch, Service& found,
+                            std::size_t bytes, const RecordHeader& header) {
+  const auto view =
+      RecordView::of({reinterpret_cast<const unsigned char*>(ServiceAccess::words(found)), bytes});
+  if (!view) return OwnerFate::dead;
+  const RecordOwner owner = owner_of(segment, *view);
+  // The cell has been given to another registration: so has the record.
+  if (owner.kind == OwnerKind::ttl && !owner.deadline_ns) return OwnerFate::changed;
+  const Alive alive = owner_alive(segment, watch, owner);
+  if (alive == Alive::no) return OwnerFate::dead;
+  const auto cell = read_cell(segment, header.cell, header.id);
+  if (!cell) return OwnerFate::changed;
+  ServiceAccess::set(found, bytes, owner.process ? owner.process->pid : 0, alive, cell->health);
+  return OwnerFate::alive;
+}
+
+inline OwnerFate judge_owner(const Segment& segment, PidWatch& watch, Service& found) {
+  const std::uint64_t* image = ServiceAccess::words(found);
+  const std::uint64_t lengths = image[layout::kLengthsWord];
+  const std::uint64_t kind = image[layout::kKindWord];
+  const std::size_t bytes = layout::record_bytes_of(lengths, kind);
+  if (layout::owner_kind_of(kind) != static_cast<std::uint8_t>(OwnerKind::process)) {
+    RecordHeader header{};
+    std::memcpy(&header, image, sizeof header);
+    return judge_other_kinds(segment, watch, found, bytes, header);
+  }
+  const auto cell = read_cell(segment, layout::cell_of(lengths), image[layout::kIdWord]);
+  const std::uint64_t owner = image[layout::kOwnerWord];
+  const EntryLife life{static_cast<std::uint32_t>(owner) - 1,
+                       static_cast<std::uint32_t>(owner >> 32)};
+  if (life.entry >= segment.geometry().max_processes) return OwnerFate::dead;
+  // Before the mark: if the mark is still this life's, so was what was read before it.
+  const std::uint32_t pid = segment.entry(life.entry).pid.load(std::memory_order_acquire);
+  if (!entry_lives(segment, life)) return OwnerFate::dead;
+  if (!cell) return OwnerFate::changed;
+  ServiceAccess::set(found, bytes, pid, Alive::yes, cell->health);
+  return OwnerFate::alive;
+}
+
+inline bool still_there(const Word64& slot, std::uint64_t value, const Word64* record,
+                        std::uint64_t stamp) noexcept {
+  return record[layout::kStampWord].load(std::memory_order_acquire) == stamp &&
+         slot.load(std::memory_order_acquire) == value;
+}
+
+}  // namespace
+
+Errc lookup(const Segment& segment, PidWatch& watch, std::string_view key, Service& found) {
+  ServiceAccess::clear(found);
+  const std::uint64_t hash = XXH3_64bits_withSeed(key.data(), key.size(), segment.hash_seed());
+  const layout::Partition& partition = segment.partition(segment.partition_of(hash));
+  const std::uint16_t wanted = layout::slot_hash(hash);
+  int retries = 0;
+  for (; retries < kMaxRetries; ++retries) {
+    const std::uint64_t rebuilds = partition.rebuilds.load(std::memory_order_acquire);
+    const std::uint64_t descriptor = partition.descriptor.load(std::memory_order_acquire);
+    const IndexDescriptor index = IndexDescriptor::of(descriptor);
+    const Word64* slots = segment.slots(index);
+    if (slots == nullptr) return Errc::corrupt;
+    const std::uint64_t buckets = index.slots() / kBucketSlots;
+    std::uint64_t bucket = home_bucket(hash, index.log2_slots);
+    bool changed = false;
+    for (std::uint64_t probe = 0; probe < buckets && !changed; ++probe) {
+      const Word64* const at = slots + bucket * kBucketSlots;
+      for (unsigned mask = matching_slots(at, wanted); mask != 0 && !changed; mask &= mask - 1) {
+        const Word64& slot = at[std::countr_zero(mask)];
+        const std::uint64_t value = slot.load(std::memory_order_acquire);
+        if (layout::hash_of_slot(value) != wanted || layout::location_of_slot(value) == 0) continue;
+        const Word64* record = nullptr;
+        switch (read_record<true>(segment, slot, value, key, found, record)) {
+          case Fate::other:
+            continue;
+          case Fate::corrupt:
+            return Errc::corrupt;
+          case Fate::changed:
+            changed = true;
+            continue;
+          case Fate::read:
+            break;
+        }
+        const std::uint64_t stamp = ServiceAccess::words(found)[layout::kStampWord];
+        switch (judge_owner(segment, watch, found)) {
+          case OwnerFate::alive:
+            return Errc::ok;
+          case OwnerFate::dead:
+            if (still_there(slot, value, record, stamp)) return Errc::not_found;
+            [[fallthrough]];
+          case OwnerFate::changed:
+            changed = true;
+        }
+      }
+      if (!changed && has_empty_slot(at)) break;
+      bucket = (bucket + 1) & (buckets - 1);
+    }
+    if (!changed && partition.descriptor.load(std::memory_order_acquire) == descriptor &&
+        partition.rebuilds.load(std::memory_order_acquire) == rebuilds) {
+      return Errc::not_found;
+    }
+  }
+  return Errc::busy;
+}
+
+namespace {
+
+// One slot of a list; retried until it holds still.
+Errc read_slot(const Segment& segment, PidWatch& watch, const Word64& slot,
+               std::optional<std::string_view> namespace_name, std::uint16_t tag,
+               std::vector<Service>& services) {
+  Service found;
+  for (int retries = 0; retries < kMaxRetries; ++retries) {
+    const std::uint64_t value = slot.load(std::memory_order_acquire);
+    if (layout::location_of_slot(value) == 0) return Errc::ok;
+    if (namespace_name && layout::tag_of_slot(value) != tag) return Errc::ok;
+    const Word64* record = nullptr;
+    switch (read_record<false>(segment, slot, value, {}, found, record)) {
+      case Fate::other:  // retired just now
+        return Errc::ok;
+      case Fate::corrupt:
+        return Errc::corrupt;
+      case Fate::changed:
+        continue;
+      case Fate::read:
+        break;
+    }
+    const std::uint64_t stamp = ServiceAccess::words(found)[layout::kStampWord];
+    switch (judge_owner(segment, watch, found)) {
+      case OwnerFate::alive:
+        if (!namespace_name || found.namespace_name() == *namespace_name) {
+          services.push_back(std::move(found));
+        }
+        return Errc::ok;
+      case OwnerFate::dead:
+        if (still_there(slot, value, record, stamp)) return Errc::ok;
+        break;
+      case OwnerFate::changed:
+        break;
+    }
+  }
+  return Errc::busy;
+}
+
+// A name that was unregistered and registered again while the partition was read may have been seen
+// twice, under two ids: the later one stays.
+void keep_latest(std::vector<Service>& services, std::size_t first) {
+  std::sort(services.begin() + static_cast<std::ptrdiff_t>(first), services.end(),
+            [](const Service& a, const Service& b) {
+              return a.full_name() != b.full_name() ? a.full_name() < b.full_name()
+                                                    : a.id() > b.id();
+            });
+  services.erase(std::unique(services.begin() + static_cast<std::ptrdiff_t>(first), services.end(),
+                             [](const Service& a, const Service& b) {
+                               return a.full_name() == b.full_name();
+                             }),
+                 services.end());
+}
+
+}  // namespace
+
+Errc read_partition(const Segment& segment, PidWatch& watch, std::uint32_t partition_index,
+                    std::optional<std::string_view> namespace_name,
+                    std::vector<Service>& services) {
+  const layout::Partition& partition = segment.partition(partition_index);
+  const std::uint16_t tag =
+      namespace_name ? namespace_tag(*namespace_name, segment.hash_seed()) : std::uint16_t{0};
+  const std::size_t first = services.size();
+  for (int restarts = 0; restarts < 1000; ++restarts) {
+    services.resize(first);
+    const std::uint64_t rebuilds = partition.rebuilds.load(std::memory_order_acquire);
+    const std::uint64_t changes = partition.change_counter.load(std::memory_order_acquire);
+    const std::uint64_t descriptor = partition.descriptor.load(std::memory_order_acquire);
+    const IndexDescriptor index = IndexDescriptor::of(descriptor);
+    const Word64* slots = segment.slots(index);
+    if (slots == nullptr) return Errc::corrupt;
+    Errc outcome = Errc::ok;
+    for (std::uint64_t i = 0; i < index.slots() && outcome == Errc::ok; ++i) {
+      outcome = read_slot(segment, watch, slots[i], namespace_name, tag, services);
+    }
+    if (partition.descriptor.load(std::memory_order_acquire) != descriptor ||
+        partition.rebuilds.load(std::memory_order_acquire) != rebuilds) {
+      continue;
+    }
+    if (outcome != Errc::ok) return outcome;
+    if (partition.change_counter.load(std::memory_order_acquire) != changes) {
+      keep_latest(services, first);
+    }
+    return Errc::ok;
+  }
+  services.resize(first);
+  return Errc::busy;
+}
+
+}  // namespace shmreg::core

@@ -1,0 +1,35 @@
+// The reader's side: find one, or read a whole partition, without a lock.
+//
+// What makes an answer true (each check was added because leaving it out gave wrong answers):
+//   - a record's bytes count only if its stamp, unique per write, was the same before and after,
+//     and the slot still led there;
+//   - the same holds for a key that does NOT match: a record may have been reused while it was
+//     compared, and the name that was looked for may be in it now;
+//   - a miss counts only if neither descriptor nor rebuild count of the index has moved;
+//   - "its owner is dead" counts only if the record was still in place after the mark was read;
+//   - a stamp of 0 under an unchanged slot is a record just retired: not found, never "busy".
+// Retries are bounded: then `busy`.
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "core/liveness.hpp"
+#include "core/segment.hpp"
+#include "shmreg/error.hpp"
+#include "shmreg/service.hpp"
+
+namespace shmreg::core {
+
+// ok, not_found, busy, corrupt. `key` is "namespace/name".
+[[nodiscard]] Errc lookup(const Segment& segment, PidWatch& watch, std::string_view key,
+                          Service& found);
+
+// Appends the partition's live services, each once, of one namespace or of all. busy where the
+// index was rebuilt again and again while it was read; corrupt.
+[[nodiscard]] Errc read_partition(const Segment& segment, PidWatch& watch, std::uint32_t partition,
+                                  std::optional<std::string_view> namespace_name,
+                                  std::vector<Service>& services);
+
+}  // namespace shmreg::core

@@ -1,0 +1,111 @@
+#include "core/partition_lock.hpp"
+
+#include <string>
+
+#include "core/repair.hpp"
+#include "sys/clock.hpp"
+#include "sys/futex.hpp"
+#include "sys/thread.hpp"
+
+namespace shmreg::core {
+namespace {
+
+using layout::LockHolder;
+
+constexpr std::chrono::milliseconds kLockSlice{2};
+constexpr int kSpins = 200;
+
+}  // namespace
+
+bool PartitionLock::try_take(std::uint64_t mine) {
+  std::uint64_t seen = partition_->lock.load(std::memory_order_acquire);
+  if (seen == mine) return true;  // left behind by this very thread (longjmp)
+  if (seen != 0) {
+    const LockHolder holder = LockHolder::of(seen);
+    if (!proven_gone(*writer_.segment, {holder.entry, holder.generation})) return false;
+  }
+  return partition_->lock.compare_exchange_strong(seen, mine, std::memory_order_acq_rel);
+}
+
+Status PartitionLock::wait_and_take(std::uint64_t mine) {
+  for (int spin = 0; spin < kSpins; ++spin) {
+    std::uint64_t free = 0;
+    if (partition_->lock.load(std::memory_order_relaxed) == 0 &&
+        partition_->lock.compare_exchange_strong(free, mine, std::memory_order_acq_rel)) {
+      return {};
+    }
+    sys::relax_cpu();
+  }
+  const std::uint64_t deadline =
+      sys::monotonic_clock_ns() + static_cast<std::uint64_t>(writer_.lock_timeout.count());
+  layout::Word32& waiting_for = writer_.segment->entry(writer_.life.entry).waiting_for;
+  waiting_for.store(index_ + 1, std::memory_order_relaxed);
+  Status outcome;
+  while (!try_take(mine)) {
+    if (sys::monotonic_clock_ns() >= deadline) {
+      const LockHolder holder = LockHolder::of(partition_->lock.load(std::memory_order_acquire));
+      outcome = Status(Errc::timed_out,
+                       "partition " + std::to_string(index_) + " is locked by thread " +
+                           std::to_string(holder.thread) + " of " +
+                           describe_entry(*writer_.segment, {holder.entry, holder.generation}) +
+                           "; continue or end that process");
+      break;
+    }
+    partition_->contended.store(1, std::memory_order_seq_cst);
+    if (partition_->lock.load(std::memory_order_seq_cst) != 0) {
+      sys::futex_wait(partition_->contended, 1, kLockSlice);
+    }
+  }
+  waiting_for.store(0, std::memory_order_relaxed);
+  // Others may be waiting behind us, and the wake that let us in cleared the word.
+  if (outcome.ok()) partition_->contended.store(1, std::memory_order_relaxed);
+  return outcome;
+}
+
+Status PartitionLock::acquire(std::uint32_t partition) {
+  ThreadState& thread = ThreadState::current();
+  if (thread.ordinal() == 0) {
+    return {Errc::no_space, "this process has more than 65535 threads that write"};
+  }
+  if (!thread.enter(writer_.segment, __builtin_frame_address(0))) {
+    return {Errc::nested_call,
+            "a signal handler called a writing operation while another was under way"};
+  }
+  index_ = partition;
+  partition_ = &writer_.segment->partition(partition);
+  const std::uint64_t mine =
+      LockHolder{writer_.life.entry, writer_.life.generation, thread.ordinal()}.word();
+  std::uint64_t free = 0;
+  if (!partition_->lock.compare_exchange_strong(free, mine, std::memory_order_acq_rel)) {
+    if (!try_take(mine)) {
+      if (Status waited = wait_and_take(mine); !waited) {
+        partition_ = nullptr;
+        thread.leave();
+        return waited;
+      }
+    }
+  }
+  thread_ = &thread;
+  thread.hold(partition_);
+  if (partition_->dirty.load(std::memory_order_acquire) != 0) {
+    if (Status repaired = repair_partition(writer_, index_); !repaired) {
+      release();
+      return repaired;
+    }
+  }
+  return {};
+}
+
+void PartitionLock::release() noexcept {
+  if (thread_ == nullptr) return;
+  partition_->lock.store(0, std::memory_order_seq_cst);
+  if (partition_->contended.load(std::memory_order_seq_cst) != 0 &&
+      partition_->contended.exchange(0, std::memory_order_seq_cst) != 0) {
+    sys::futex_wake(partition_->contended, 1);
+  }
+  thread_->forget();
+  thread_->leave();
+  thread_ = nullptr;
+}
+
+}  // namespace shmreg::core

@@ -1,0 +1,54 @@
+// Reading a record out of the segment: word by word into one's own memory, acquiring each word
+// (writers release each), so that no fence is needed and ThreadSanitizer can follow.
+//
+// What makes a copy true: the stamp was the same, and not 0, before the first word and after the
+// last. Stamps are unique per write, and a writer clears the stamp before it touches another word.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/record_image.hpp"
+#include "core/segment.hpp"
+
+namespace shmreg::core {
+
+inline void copy_words(std::uint64_t* to, const layout::Word64* from, std::size_t words) noexcept {
+  for (std::size_t i = 0; i < words; ++i) to[i] = from[i].load(std::memory_order_acquire);
+}
+
+// A whole record in one's own memory.
+class RecordCopy {
+ public:
+  // Under the partition's lock, or where the caller checks the stamp itself. False where the
+  // location leads outside of the segment or the lengths contradict each other.
+  [[nodiscard]] bool read(const Segment& segment, std::uint32_t location);
+
+  [[nodiscard]] const RecordView& view() const noexcept { return *view_; }
+  [[nodiscard]] layout::Word64* words() const noexcept { return words_; }
+  [[nodiscard]] std::uint64_t stamp() const noexcept { return view_->header().stamp; }
+  [[nodiscard]] std::span<const unsigned char> bytes() const noexcept { return bytes_; }
+
+ private:
+  std::array<std::uint64_t, 48> inline_{};
+  std::vector<std::uint64_t> heap_;
+  std::span<const unsigned char> bytes_;
+  layout::Word64* words_ = nullptr;
+  std::optional<RecordView> view_;
+};
+
+// A health cell's fields, if it is still that registration's.
+struct CellState {
+  std::uint64_t deadline_ns = 0;
+  Health health = Health::unknown;
+};
+[[nodiscard]] std::optional<CellState> read_cell(const Segment& segment, std::uint32_t cell,
+                                                 std::uint64_t id) noexcept;
+
+// Who owns the record, and until when.
+[[nodiscard]] RecordOwner owner_of(const Segment& segment, const RecordView& record);
+
+}  // namespace shmreg::core

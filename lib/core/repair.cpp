@@ -1,0 +1,154 @@
+#include "core/repair.hpp"
+
+#include <unordered_set>
+
+#include "core/index.hpp"
+#include "core/partition_memory.hpp"
+#include "core/record_copy.hpp"
+#include "core/run_walk.hpp"
+
+namespace shmreg::core {
+namespace {
+
+using layout::HealthCell;
+using layout::OwnerList;
+using layout::Word32;
+using layout::Word64;
+
+class Repair {
+ public:
+  Repair(const Segment& segment, std::uint32_t index)
+      : segment_(segment),
+        partition_(segment.partition(index)),
+        index_(index),
+        memory_(segment, index) {}
+
+  Status run() {
+    const WriterIndex slots(segment_, partition_);
+    if (!slots.valid()) {
+      return {Errc::corrupt, "partition " + std::to_string(index_) +
+                                 ": the index descriptor leads outside of the segment"};
+    }
+    reset();
+    for (std::uint64_t i = 0; i < slots.slot_count(); ++i) keep_or_clear(slots.slots()[i]);
+    give_back_the_rest(slots.descriptor());
+    partition_.services.store(services_, std::memory_order_release);
+    partition_.tombstones.store(tombstones_, std::memory_order_release);
+    partition_.dirty.store(0, std::memory_order_release);
+    return {};
+  }
+
+ private:
+  void reset() {
+    // A dead writer may have published under a number that it advanced to: never used again.
+    for (auto& list : partition_.free_records) list.store(0, std::memory_order_release);
+    for (auto& list : partition_.free_indices) list.store(0, std::memory_order_release);
+    partition_.free_cells.store(0, std::memory_order_release);
+    for (std::uint32_t e = 0; e < segment_.geometry().max_processes; ++e) {
+      OwnerList& list = segment_.owner_list(e, index_);
+      if (list.head.load(std::memory_order_relaxed) == 0 &&
+          list.count.load(std::memory_order_relaxed) == 0) {
+        continue;
+      }
+      list.head.store(0, std::memory_order_release);
+      list.count.store(0, std::memory_order_release);
+    }
+  }
+
+  void keep_or_clear(Word64& slot) {
+    const std::uint64_t value = slot.load(std::memory_order_relaxed);
+    const std::uint32_t location = layout::location_of_slot(value);
+    if (location == 0) {
+      tombstones_ += value != layout::kEmptySlot ? 1 : 0;
+      return;
+    }
+    RecordCopy record;
+    if (!sensible(value, location, record)) {
+      slot.store(layout::kTombstone, std::memory_order_release);
+      ++tombstones_;
+      return;
+    }
+    ++services_;
+    reachable_.insert(location);
+    adopt_cell(record, location);
+  }
+
+  // A slot counts if it leads to a record of this partition, alive by its stamp, whose key belongs
+  // to the slot, with a health cell of this partition, and no other slot leads to either.
+  [[nodiscard]] bool sensible(std::uint64_t value, std::uint32_t location, RecordCopy& record) {
+    if (!record.read(segment_, location) || record.stamp() == 0) return false;
+    if (!is_record_of(segment_, index_, location, record.view().header().size_class)) return false;
+    const std::uint64_t hash = hash_key(record.view().key(), segment_.hash_seed());
+    const std::uint32_t cell = record.view().header().cell;
+    return segment_.partition_of(hash) == index_ &&
+           layout::hash_of_slot(value) == layout::slot_hash(hash) &&
+           !reachable_.contains(location) && is_cell_of(segment_, index_, cell) &&
+           cells_.insert(cell).second;
+  }
+
+  void adopt_cell(const RecordCopy& record, std::uint32_t location) {
+    const layout::RecordHeader& header = record.view().header();
+    HealthCell* cell = segment_.cell(header.cell);
+    cell->id.store(header.id, std::memory_order_release);
+    cell->location.store(location, std::memory_order_release);
+    cell->prev.store(0, std::memory_order_release);
+    cell->next.store(0, std::memory_order_release);
+    const auto life = record.view().owner_life();
+    if (!life || life->entry >= segment_.geometry().max_processes) return;
+    OwnerList& list = segment_.owner_list(life->entry, index_);
+    const std::uint32_t head = list.head.load(std::memory_order_relaxed);
+    // An earlier life's beside a later one's cannot be: a list is drained before it changes hands.
+    // If it is found all the same, the record stays off the list and goes by its owner's mark.
+    if (head == 0) {
+      list.generation.store(life->generation, std::memory_order_release);
+    } else if (list.generation.load(std::memory_order_relaxed) != life->generation) {
+      return;
+    }
+    cell->next.store(head, std::memory_order_release);
+    if (HealthCell* first = head != 0 ? segment_.cell(head) : nullptr) {
+      first->prev.store(header.cell, std::memory_order_release);
+    }
+    list.head.store(header.cell, std::memory_order_release);
+    list.count.store(list.count.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  }
+
+  void give_back_the_rest(const layout::IndexDescriptor& in_use) {
+    for_each_run(segment_, [&](std::uint64_t granule, const layout::Run& run) {
+      if (run.partition != index_) return;
+      const std::uint64_t begin = granule * layout::kGranuleBytes;
+      const std::uint64_t bytes = run.granules * layout::kGranuleBytes;
+      if (run.kind == layout::RunKind::records && run.size_class < layout::kSizeClasses.size()) {
+        const std::uint64_t stride = layout::kSizeClasses.at(run.size_class).record_bytes;
+        for (std::uint64_t at = 0; at + stride <= bytes; at += stride) {
+          const auto location = static_cast<std::uint32_t>((begin + at) / layout::kUnitBytes);
+          if (!reachable_.contains(location)) memory_.give_record(location, run.size_class);
+        }
+      } else if (run.kind == layout::RunKind::cells) {
+        for (std::uint64_t at = 0; at < bytes; at += layout::kCellBytes) {
+          const auto cell = static_cast<std::uint32_t>((begin + at) / layout::kCellBytes);
+          if (!cells_.contains(cell)) memory_.give_cell(cell);
+        }
+      } else if (run.kind == layout::RunKind::index && granule != in_use.first_granule &&
+                 run.size_class + layout::kMinLog2Slots <= layout::kMaxLog2Slots) {
+        memory_.give_index({granule, run.size_class + layout::kMinLog2Slots});
+      }
+    });
+  }
+
+  const Segment& segment_;
+  layout::Partition& partition_;
+  std::uint32_t index_;
+  PartitionMemory memory_;
+  std::unordered_set<std::uint32_t> reachable_;
+  std::unordered_set<std::uint32_t> cells_;
+  std::uint32_t services_ = 0;
+  std::uint32_t tombstones_ = 0;
+};
+
+}  // namespace
+
+Status repair_partition(const Writer& writer, std::uint32_t partition) {
+  return Repair(*writer.segment, partition).run();
+}
+
+}  // namespace shmreg::core

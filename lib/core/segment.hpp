@@ -1,0 +1,139 @@
+// An attached segment: its file, its address range, and bounds-checked ways to everything in it.
+//
+// Always holds: the geometry is this process's own copy, checked at attach; whatever pointer is
+// handed out lies within memory that is claimed and open, whatever the bytes in the segment say.
+// Memory beyond this process's own watermark is opened at first touch (one system call).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "layout/geometry.hpp"
+#include "layout/header.hpp"
+#include "layout/partition.hpp"
+#include "layout/process_entry.hpp"
+#include "layout/record.hpp"
+#include "shmreg/error.hpp"
+#include "sys/mapping.hpp"
+#include "sys/shared_file.hpp"
+
+namespace shmreg::core {
+
+inline constexpr std::string_view kFilePrefix = "shmreg.";
+// Keys of the file's byte locks: below 65536 the process entries; then these.
+inline constexpr std::uint64_t kDestroyLock = 1 << 20;
+
+// What a file's first bytes must be for it to be attached. Also names what differs.
+[[nodiscard]] Status check_identity(const layout::Identity& identity, std::uint64_t file_bytes);
+[[nodiscard]] layout::Geometry geometry_of(const layout::Identity& identity);
+
+struct SegmentCreation {
+  layout::Geometry geometry;
+  std::uint32_t mode = 0600;
+  std::optional<std::uint32_t> group;
+  bool reserve = false;
+};
+
+class Segment {
+ public:
+  // Complete under its name, or not at all.
+  [[nodiscard]] static Status create(const std::string& file_name, const SegmentCreation& creation);
+
+  // Opens, checks and maps. `trusted` owners besides root and oneself.
+  [[nodiscard]] static Result<std::shared_ptr<Segment>> attach(
+      const std::string& file_name, bool writable, const std::vector<std::uint32_t>& trusted);
+
+  Segment(sys::SharedFile file, sys::Mapping mapping, const layout::Identity& identity,
+          std::string file_name, bool writable);
+
+  // Closes the file's descriptor only where no copy of this library in this process has an entry in
+  // the segment: closing any descriptor of it would drop that one's byte lock.
+  ~Segment();
+  Segment(const Segment&) = delete;
+  Segment& operator=(const Segment&) = delete;
+
+  [[nodiscard]] const layout::Geometry& geometry() const noexcept { return geometry_; }
+  [[nodiscard]] const layout::Identity& identity() const noexcept { return identity_; }
+  [[nodiscard]] const std::string& file_name() const noexcept { return file_name_; }
+  [[nodiscard]] const sys::SharedFile& file() const noexcept { return file_; }
+  [[nodiscard]] sys::SharedFile& file() noexcept { return file_; }
+  [[nodiscard]] bool writable() const noexcept { return writable_; }
+  [[nodiscard]] std::uint64_t hash_seed() const noexcept { return identity_.hash_seed; }
+  // The partition that a key's hash belongs to: its top bits.
+  [[nodiscard]] std::uint32_t partition_of(std::uint64_t hash) const noexcept {
+    return static_cast<std::uint32_t>(hash >> 1 >> partition_shift_);
+  }
+
+  // The fixed parts: always claimed, always open. Callers keep the index below the geometry's.
+  [[nodiscard]] layout::Header& header() const noexcept { return *at<layout::Header>(0); }
+  [[nodiscard]] layout::Partition& partition(std::uint32_t index) const noexcept {
+    return partitions_[index];
+  }
+  [[nodiscard]] layout::ProcessEntry& entry(std::uint32_t index) const noexcept {
+    return entries_[index];
+  }
+  [[nodiscard]] layout::OwnerList& owner_list(std::uint32_t entry,
+                                              std::uint32_t partition) const noexcept {
+    return at<layout::OwnerList>(
+        geometry_.owner_lists_offset())[std::uint64_t{entry} * geometry_.partitions + partition];
+  }
+
+  // The claimed parts. Null where [offset, offset + bytes) is not all claimed heap.
+  [[nodiscard]] layout::Word64* words(std::uint64_t offset, std::uint64_t bytes) const noexcept {
+    const std::uint64_t end = offset + bytes;
+    if (offset < geometry_.heap_offset() || (end > open_end() && !open_up_to(end))) return nullptr;
+    return at<layout::Word64>(offset);
+  }
+  // A record's memory by its location in a slot, at least `bytes` of it.
+  [[nodiscard]] layout::Word64* record(std::uint32_t location, std::uint64_t bytes) const noexcept {
+    return words(std::uint64_t{location} * layout::kUnitBytes, bytes);
+  }
+  [[nodiscard]] layout::HealthCell* cell(std::uint32_t index) const noexcept {
+    return reinterpret_cast<layout::HealthCell*>(
+        words(index * layout::kCellBytes, layout::kCellBytes));
+  }
+  // The slots of an index, or null where the descriptor leads outside.
+  [[nodiscard]] layout::Word64* slots(const layout::IndexDescriptor& index) const noexcept {
+    if (index.log2_slots < layout::kMinLog2Slots || index.log2_slots > layout::kMaxLog2Slots) {
+      return nullptr;
+    }
+    return words(index.first_granule * layout::kGranuleBytes, index.slots() * 8);
+  }
+  // The run map's word of a granule below the claimed end; null beyond.
+  [[nodiscard]] layout::Word32* run_word(std::uint64_t granule) const noexcept;
+
+  // This process's view of what is claimed, as an offset; grows by itself.
+  [[nodiscard]] std::uint64_t open_end() const noexcept {
+    return open_end_.load(std::memory_order_acquire);
+  }
+  // Opens what has been claimed up to `end`; false where it has not been.
+  [[nodiscard]] bool open_up_to(std::uint64_t end) const noexcept;
+
+  // True once the segment has been destroyed (its word, read afresh).
+  [[nodiscard]] bool retired() const noexcept {
+    return header().retired.load(std::memory_order_acquire) != 0;
+  }
+
+ private:
+  template <class T>
+  [[nodiscard]] T* at(std::uint64_t offset) const noexcept {
+    return reinterpret_cast<T*>(mapping_.data() + offset);
+  }
+
+  sys::SharedFile file_;
+  sys::Mapping mapping_;
+  layout::Identity identity_;
+  layout::Geometry geometry_;
+  layout::Partition* partitions_;
+  layout::ProcessEntry* entries_;
+  unsigned partition_shift_;
+  std::string file_name_;
+  bool writable_;
+  mutable std::atomic<std::uint64_t> open_end_;
+};
+
+}  // namespace shmreg::core

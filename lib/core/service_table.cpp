@@ -1,0 +1,209 @@
+#include "core/service_table.hpp"
+
+#include <string>
+
+#include "sys/clock.hpp"
+
+namespace shmreg::core {
+namespace {
+
+using layout::RecordHeader;
+
+std::string quoted(std::string_view key) { return "'" + std::string(key) + "'"; }
+
+std::uint64_t owner_word(const std::optional<layout::EntryLife>& life) noexcept {
+  return life ? std::uint64_t{life->generation} << 32 | (life->entry + 1) : 0;
+}
+
+Status index_corrupt() {
+  return {Errc::corrupt,
+          "an index descriptor leads outside of the segment; regctl doctor tells more"};
+}
+
+bool out_of_room(Errc code) { return code == Errc::segment_full || code == Errc::no_space; }
+
+}  // namespace
+
+Result<std::uint64_t> ServiceTable::add(const Registering& request) {
+  const HashedName& name = request.name;
+  PartitionLock lock(writer_);
+  if (Status locked = lock.acquire(segment_.partition_of(name.hash)); !locked) return locked;
+  PartitionWork work(writer_, lock);
+  WriterIndex index(segment_, lock.partition());
+  if (!index.valid()) return index_corrupt();
+  if (request.life) work.adopt_list(*request.life);
+
+  RecordCopy old;
+  WriterIndex::Place place = index.find(name, old);
+  if (place.slot != nullptr && old.stamp() != 0) {
+    const bool same_owner = request.process && work.owner_process(old.view()) == request.process;
+    if (!request.replace && !same_owner && work.alive(old.view()) != Alive::no) {
+      return Status(Errc::already_registered, quoted(name.key) + " is already registered by " +
+                                                  work.describe_holder(old.view()));
+    }
+  }
+
+  const DirtySection dirty(lock.partition());
+  if (place.slot == nullptr && (place.free == nullptr || index.wants_rebuild())) {
+    const Status rebuilt = work.rebuild();
+    index = WriterIndex(segment_, lock.partition());
+    place = index.find(name, old);
+    // Without a larger index there may still be a free slot in this one.
+    if (!rebuilt && place.free == nullptr) return rebuilt;
+  }
+
+  const std::uint64_t id = segment_.header().next_id.fetch_add(1, std::memory_order_acq_rel);
+  const std::uint64_t now = sys::monotonic_clock_ns();
+  const std::uint64_t deadline = request.kind == OwnerKind::ttl ? now + request.period_ns : 0;
+  PartitionWork::New record;
+  record.header.owner = owner_word(request.life);
+  record.header.id = id;
+  record.header.registered_at_ns = sys::wall_clock_ns();
+  record.header.registered_mono_ns = now;
+  record.header.owner_kind = static_cast<std::uint8_t>(request.kind);
+  record.name = &name;
+  record.content = request.content;
+
+  Result<std::uint32_t> cell = work.add_cell(id, deadline, request.life);
+  Result<std::uint32_t> location = cell;
+  if (cell) {
+    record.header.cell = cell.value();
+    location = work.compose(record);
+    if (!location) work.give_cell(cell.value(), request.life);
+  }
+  if (!location) {
+    // Ended owners' records go before anything says that there is no room.
+    if (!out_of_room(location.code()) || work.sweep() == 0) return location.status();
+    place = index.find(name, old);
+    cell = work.add_cell(id, deadline, request.life);
+    if (!cell) return cell.status();
+    record.header.cell = cell.value();
+    location = work.compose(record);
+    if (!location) {
+      work.give_cell(cell.value(), request.life);
+      return location.status();
+    }
+  }
+  work.set_cell_location(cell.value(), location.value());
+  work.publish(index, place.slot != nullptr ? place.slot : place.free, name, location.value());
+  if (place.slot != nullptr) work.give_back(old, place.location, true);
+  return id;
+}
+
+Result<bool> ServiceTable::remove(const HashedName& name, std::optional<std::uint64_t> id,
+                                  bool force) {
+  PartitionLock lock(writer_);
+  if (Status locked = lock.acquire(segment_.partition_of(name.hash)); !locked) return locked;
+  PartitionWork work(writer_, lock);
+  WriterIndex index(segment_, lock.partition());
+  if (!index.valid()) return index_corrupt();
+  RecordCopy record;
+  const WriterIndex::Place place = index.find(name, record);
+  if (place.slot == nullptr || record.stamp() == 0) return false;
+  const RecordView& view = record.view();
+  if (id && *id != view.header().id) return false;
+  const Alive alive = work.alive(view);
+  if (alive != Alive::no && !force && !work.is_own(view) &&
+      static_cast<OwnerKind>(view.header().owner_kind) == OwnerKind::process) {
+    return Status(Errc::not_owner,
+                  quoted(name.key) + " belongs to " + work.describe_holder(view) +
+                      ", which registered it for itself; --force takes it away all the same");
+  }
+  const DirtySection dirty(lock.partition());
+  work.remove(index, place.slot, record, place.location);
+  return alive != Alive::no;
+}
+
+Status ServiceTable::update(const HashedName& name, std::optional<std::uint64_t> id,
+                            const Content& content) {
+  PartitionLock lock(writer_);
+  if (Status locked = lock.acquire(segment_.partition_of(name.hash)); !locked) return locked;
+  PartitionWork work(writer_, lock);
+  WriterIndex index(segment_, lock.partition());
+  if (!index.valid()) return index_corrupt();
+  RecordCopy old;
+  const WriterIndex::Place place = index.find(name, old);
+  const bool there =
+      place.slot != nullptr && old.stamp() != 0 && work.alive(old.view()) != Alive::no;
+  if (id && (!there || old.view().header().id != *id)) {
+    return {Errc::registration_lost,
+            quoted(name.key) + " is no longer registered under id " + std::to_string(*id) +
+                (there ? "; it is now held by " + work.describe_holder(old.view()) : "")};
+  }
+  if (!there) return {Errc::not_found, "no service " + quoted(name.key)};
+  if (!work.is_own(old.view())) {
+    return {Errc::not_owner, quoted(name.key) + " belongs to " + work.describe_holder(old.view()) +
+                                 "; only its owner may update it"};
+  }
+
+  const DirtySection dirty(lock.partition());
+  // The same registration: header, cell and owner stay; what names the owner is carried over.
+  std::vector<unsigned char> attributes(content.attributes.begin(), content.attributes.end());
+  AttributeReader reader(old.view().attributes());
+  while (const auto attribute = reader.next()) {
+    if (attribute->kind == layout::AttributeKind::process ||
+        attribute->kind == layout::AttributeKind::period) {
+      append_attribute(attributes, attribute->kind, attribute->key, attribute->value);
+    }
+  }
+  PartitionWork::New record;
+  record.header = old.view().header();
+  record.name = &name;
+  record.content = {content.endpoint, attributes};
+  if (layout::kRecordHeaderBytes + name.key.size() + content.endpoint.size() + attributes.size() >
+      layout::kMaxRecordBytes) {
+    return {Errc::invalid_argument, quoted(name.key) + " would be over 64 KiB"};
+  }
+  Result<std::uint32_t> location = work.compose(record);
+  if (!location && out_of_room(location.code()) && work.sweep() > 0) {
+    location = work.compose(record);
+  }
+  if (!location) return location.status();
+  work.publish(index, place.slot, name, location.value());
+  work.set_cell_location(record.header.cell, location.value());
+  work.give_back(old, place.location, false);
+  return {};
+}
+
+Result<bool> ServiceTable::renew(const HashedName& name, std::uint64_t id) {
+  PartitionLock lock(writer_);
+  if (Status locked = lock.acquire(segment_.partition_of(name.hash)); !locked) return locked;
+  PartitionWork work(writer_, lock);
+  const WriterIndex index(segment_, lock.partition());
+  if (!index.valid()) return index_corrupt();
+  RecordCopy record;
+  const WriterIndex::Place place = index.find(name, record);
+  if (place.slot == nullptr || record.stamp() == 0) return false;
+  const RecordHeader& header = record.view().header();
+  if (header.id != id || work.alive(record.view()) == Alive::no) return false;
+  if (static_cast<OwnerKind>(header.owner_kind) != OwnerKind::ttl) {
+    return Status(Errc::invalid_argument, quoted(name.key) +
+                                              " has no time to live: it is held by " +
+                                              work.describe_holder(record.view()));
+  }
+  layout::HealthCell* cell = segment_.cell(header.cell);
+  if (cell == nullptr || cell->id.load(std::memory_order_acquire) != id) {
+    return Status(Errc::corrupt, "a health cell is not its record's; regctl doctor tells more");
+  }
+  // One store, after the id was compared under the lock: readers see the old deadline or the new.
+  cell->deadline_ns.store(sys::monotonic_clock_ns() + record.view().period_ns(),
+                          std::memory_order_release);
+  return true;
+}
+
+Result<std::uint64_t> ServiceTable::reclaim_earlier_lives() {
+  std::uint64_t reclaimed = 0;
+  for (std::uint32_t p = 0; p < segment_.geometry().partitions; ++p) {
+    const layout::OwnerList& list = segment_.owner_list(writer_.life.entry, p);
+    if (list.head.load(std::memory_order_acquire) == 0 ||
+        list.generation.load(std::memory_order_relaxed) == writer_.life.generation) {
+      continue;
+    }
+    PartitionLock lock(writer_);
+    if (Status locked = lock.acquire(p); !locked) return locked;
+    reclaimed += PartitionWork(writer_, lock).adopt_list(writer_.life);
+  }
+  return reclaimed;
+}
+
+}  // namespace shmreg::core

@@ -1,0 +1,55 @@
+// The table as its writers change it: register, unregister, update, renew, each under one
+// partition's lock, each visible with one store.
+//
+// Always holds: a record is complete before a slot leads to it and unchanged while one does;
+// unregistering begins with the record's stamp, which is the moment it happens; memory is given
+// back only after nothing leads to it; every change lies in a DirtySection, so that a successor
+// repairs what a dead writer left. Nothing is changed before it is certain that there is room.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "core/index.hpp"
+#include "core/partition_lock.hpp"
+#include "core/partition_work.hpp"
+
+namespace shmreg::core {
+
+struct Registering {
+  HashedName name;
+  OwnerKind kind = OwnerKind::process;
+  std::optional<layout::EntryLife> life;        // whose mark ends it
+  std::optional<sys::ProcessIdentity> process;  // who the owner is, for "own name again"
+  std::uint64_t period_ns = 0;                  // of a ttl
+  Content content;                              // with process and period attributes included
+  bool replace = false;
+};
+
+class ServiceTable {
+ public:
+  explicit ServiceTable(const Writer& writer) noexcept
+      : writer_(writer), segment_(*writer.segment) {}
+
+  // The registration id. already_registered names the holder.
+  [[nodiscard]] Result<std::uint64_t> add(const Registering& request);
+  // False where it was not there, or not under that id. not_owner names the owner.
+  [[nodiscard]] Result<bool> remove(const HashedName& name, std::optional<std::uint64_t> id,
+                                    bool force);
+  // not_found, not_owner; registration_lost where `id` is given and not the present one.
+  [[nodiscard]] Status update(const HashedName& name, std::optional<std::uint64_t> id,
+                              const Content& content);
+  [[nodiscard]] Result<bool> renew(const HashedName& name, std::uint64_t id);
+
+  // Takes away what earlier lives of this writer's entry left behind; how many.
+  [[nodiscard]] Result<std::uint64_t> reclaim_earlier_lives();
+
+ private:
+  const Writer& writer_;
+  const Segment& segment_;
+};
+
+}  // namespace shmreg::core

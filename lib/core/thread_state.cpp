@@ -1,0 +1,83 @@
+#include "core/thread_state.hpp"
+
+#include <bitset>
+
+#include "sys/fork_epoch.hpp"
+#include "sys/futex.hpp"
+#include "sys/thread.hpp"
+
+namespace shmreg::core {
+namespace {
+
+constexpr std::uint32_t kOrdinals = 65536;
+
+// Which ordinals are in use. Never destroyed: threads may end after main has returned.
+struct Ordinals {
+  sys::ForkAwareMutex mutex;
+  std::bitset<kOrdinals> used;
+  std::uint32_t lowest_free = 1;
+
+  std::uint32_t take() noexcept {
+    mutex.lock();
+    std::uint32_t ordinal = lowest_free;
+    while (ordinal < kOrdinals && used.test(ordinal)) ++ordinal;
+    if (ordinal < kOrdinals) used.set(ordinal);
+    lowest_free = ordinal;
+    mutex.unlock();
+    return ordinal < kOrdinals ? ordinal : 0;
+  }
+  void give(std::uint32_t ordinal) noexcept {
+    mutex.lock();
+    used.reset(ordinal);
+    if (ordinal < lowest_free) lowest_free = ordinal;
+    mutex.unlock();
+  }
+};
+
+Ordinals& ordinals() {
+  static auto* const all = new Ordinals;
+  return *all;
+}
+
+}  // namespace
+
+ThreadState& ThreadState::current() {
+  static thread_local ThreadState state;
+  if (state.epoch_ != sys::fork_epoch()) state.begin_anew();
+  return state;
+}
+
+ThreadState::ThreadState() : epoch_(sys::fork_epoch()), ordinal_(ordinals().take()) {}
+
+ThreadState::~ThreadState() {
+  if (epoch_ == sys::fork_epoch()) release_held();
+  if (ordinal_ != 0) ordinals().give(ordinal_);
+}
+
+// The child's copy of the forking thread: what that held is the parent's still.
+void ThreadState::begin_anew() {
+  epoch_ = sys::fork_epoch();
+  frame_ = nullptr;
+  held_ = nullptr;
+}
+
+bool ThreadState::enter(const std::shared_ptr<Segment>& segment, const void* frame) noexcept {
+  if (frame_ != nullptr) {
+    if (frame_ > frame || sys::on_signal_stack()) return false;
+    release_held();
+  }
+  frame_ = frame;
+  segment_ = segment;
+  return true;
+}
+
+void ThreadState::release_held() noexcept {
+  if (held_ == nullptr) return;
+  held_->lock.store(0, std::memory_order_seq_cst);
+  if (held_->contended.exchange(0, std::memory_order_seq_cst) != 0) {
+    sys::futex_wake(held_->contended, 1);
+  }
+  held_ = nullptr;
+}
+
+}  // namespace shmreg::core
