@@ -1,0 +1,341 @@
+#include "shmreg/registry.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "core/attachment.hpp"
+#include "core/lookup.hpp"
+#include "core/process_table.hpp"
+#include "core/service_table.hpp"
+#include "registry/names.hpp"
+#include "sys/kernel_mark.hpp"
+
+namespace shmreg {
+namespace {
+
+using core::Attachment;
+using core::ServiceTable;
+using core::Writer;
+
+std::vector<std::uint32_t> trusted_users(const TrustOptions& trust) {
+  return {trust.trusted_owners.begin(), trust.trusted_owners.end()};
+}
+
+[[noreturn]] void throw_attach_error(std::string_view segment, const Status& status) {
+  const std::string quoted = "'" + printable(segment) + "'";
+  if (status.code() == Errc::no_such_segment) {
+    throw Error(status.code(), "no segment " + quoted + ": create it with 'regctl -s " +
+                                   printable(segment) + " create', or name another");
+  }
+  throw Error(status.code(), "cannot attach to segment " + quoted + ": " + status.message());
+}
+
+// The message for a segment that cannot be read as it should.
+Status reading_failed(Errc code) {
+  if (code == Errc::busy) {
+    return {code, "the table changed so fast that it could not be read; try again"};
+  }
+  return {code, std::string(describe(code)) + "; regctl doctor tells more"};
+}
+
+struct Prepared {
+  std::string key;
+  std::vector<unsigned char> attributes;
+};
+
+Result<Prepared> prepare(std::string_view service, const ServiceSpec& spec) {
+  Prepared prepared;
+  Result<std::string> key = full_name(service);
+  if (!key) return key.status();
+  prepared.key = std::move(key).value();
+  if (Status encoded = encode_spec(spec, prepared.key, prepared.attributes); !encoded) {
+    return encoded;
+  }
+  return prepared;
+}
+
+}  // namespace
+
+Registry::Registry(std::shared_ptr<Attachment> attachment) : attachment_(std::move(attachment)) {}
+
+Registry Registry::attach(std::string_view segment, const AttachOptions& options) {
+  core::AttachRequest request;
+  Result<std::string> file_name = segment_file_name(segment);
+  if (!file_name) throw Error(file_name.code(), file_name.message());
+  request.file_name = std::move(file_name).value();
+  request.write = options.access != Access::read_only;
+  request.may_read_only = options.access == Access::prefer_write;
+  request.trusted = trusted_users(options.trust);
+  request.lock_timeout = options.lock_timeout;
+  Result<std::shared_ptr<Attachment>> attached = Attachment::attach(request);
+  if (!attached && attached.code() == Errc::no_such_segment && options.create) {
+    CreateOptions create = *options.create;
+    create.if_missing = true;
+    create_segment(segment, create);
+    attached = Attachment::attach(request);
+  }
+  if (!attached) throw_attach_error(segment, attached.status());
+  return Registry(std::move(attached).value());
+}
+
+bool Registry::writable() const noexcept { return attachment_->segment().writable(); }
+
+Result<Registration> Registry::register_service(std::string_view service, const ServiceSpec& spec,
+                                                bool replace) {
+  const Result<Prepared> prepared = prepare(service, spec);
+  if (!prepared) return prepared.status();
+  Writer writer;
+  if (Status ready = attachment_->writer(writer); !ready) return ready;
+  core::Registering request;
+  request.name = core::hashed(prepared->key, writer.segment->hash_seed());
+  request.kind = OwnerKind::process;
+  request.life = writer.life;
+  request.process = writer.self;
+  request.content = {spec.endpoint, prepared->attributes};
+  request.replace = replace;
+  const Result<std::uint64_t> id = ServiceTable(writer).add(request);
+  if (!id) return id.status();
+  return Registration(attachment_, prepared->key, id.value());
+}
+
+Result<std::uint64_t> Registry::register_for(const Owner& owner, std::string_view service,
+                                             const ServiceSpec& spec, bool replace) {
+  Result<Prepared> prepared = prepare(service, spec);
+  if (!prepared) return prepared.status();
+  core::Registering request;
+  request.kind = owner.kind();
+  if (owner.kind() == OwnerKind::pid) {
+    if (owner.pid() <= 0) {
+      return Status(Errc::invalid_argument,
+                    "owner pid " + std::to_string(owner.pid()) + " is not a process's");
+    }
+    request.process = sys::identity_of(static_cast<std::uint32_t>(owner.pid()));
+    if (!request.process) {
+      return Status(Errc::owner_not_alive, "there is no process " + std::to_string(owner.pid()) +
+                                               " to own '" + printable(prepared->key) + "'");
+    }
+    const layout::ProcessAttribute attribute{request.process->pid, 0, request.process->start_ticks,
+                                             request.process->pid_namespace};
+    core::append_attribute(prepared->attributes, layout::AttributeKind::process, {},
+                           core::bytes_of(attribute));
+  } else if (owner.kind() == OwnerKind::ttl) {
+    const auto period = owner.period().count();
+    if (period <= 0) return Status(Errc::invalid_argument, "a time to live is above 0");
+    request.period_ns = static_cast<std::uint64_t>(period);
+    core::append_attribute(prepared->attributes, layout::AttributeKind::period, {},
+                           core::bytes_of(request.period_ns));
+  }
+  Writer writer;
+  if (Status ready = attachment_->writer(writer); !ready) return ready;
+  if (owner.and_caller()) request.life = writer.life;
+  request.name = core::hashed(prepared->key, writer.segment->hash_seed());
+  request.content = {spec.endpoint, prepared->attributes};
+  request.replace = replace;
+  return ServiceTable(writer).add(request);
+}
+
+Result<bool> Registry::unregister(std::string_view service, const UnregisterOptions& options) {
+  const Result<std::string> key = full_name(service);
+  if (!key) return key.status();
+  Writer writer;
+  if (Status ready = attachment_->writer(writer); !ready) return ready;
+  return ServiceTable(writer).remove(core::hashed(*key, writer.segment->hash_seed()), options.id,
+                                     options.force);
+}
+
+Status Registry::update(std::string_view service, const ServiceSpec& spec) {
+  const Result<Prepared> prepared = prepare(service, spec);
+  if (!prepared) return prepared.status();
+  Writer writer;
+  if (Status ready = attachment_->writer(writer); !ready) return ready;
+  return ServiceTable(writer).update(core::hashed(prepared->key, writer.segment->hash_seed()),
+                                     std::nullopt, {spec.endpoint, prepared->attributes});
+}
+
+Result<bool> Registry::renew(std::string_view service, std::uint64_t id) {
+  const Result<std::string> key = full_name(service);
+  if (!key) return key.status();
+  Writer writer;
+  if (Status ready = attachment_->writer(writer); !ready) return ready;
+  return ServiceTable(writer).renew(core::hashed(*key, writer.segment->hash_seed()), id);
+}
+
+Errc Registry::lookup(std::string_view service, Service& found) const {
+  const core::Segment& segment = attachment_->segment();
+  // What is stored has been checked, so what is found needs no check; only a miss is looked at
+  // more closely.
+  const Errc outcome = core::lookup(segment, attachment_->watch(), service, found);
+  if (outcome != Errc::not_found) return outcome;
+  const Result<std::string> key = full_name(service);
+  if (!key) return key.code();
+  if (key->size() == service.size()) return Errc::not_found;
+  return core::lookup(segment, attachment_->watch(), *key, found);
+}
+
+Result<Service> Registry::lookup(std::string_view service) const {
+  Service found;
+  const Errc outcome = lookup(service, found);
+  if (outcome == Errc::ok) return found;
+  const Result<std::string> key = full_name(service);
+  if (!key) return key.status();
+  if (outcome == Errc::not_found) {
+    return Status(outcome, "no service '" + printable(*key) + "' is registered");
+  }
+  return reading_failed(outcome);
+}
+
+Result<std::vector<Service>> Registry::list(std::optional<std::string_view> namespace_name) const {
+  if (namespace_name) {
+    if (Status checked = check_namespace(*namespace_name); !checked) return checked;
+  }
+  std::vector<Service> services;
+  const core::Segment& segment = attachment_->segment();
+  for (std::uint32_t p = 0; p < segment.geometry().partitions; ++p) {
+    const Errc outcome =
+        core::read_partition(segment, attachment_->watch(), p, namespace_name, services);
+    if (outcome != Errc::ok) return reading_failed(outcome);
+  }
+  return services;
+}
+
+Result<std::uint64_t> Registry::count(std::optional<std::string_view> namespace_name) const {
+  if (namespace_name) {
+    if (Status checked = check_namespace(*namespace_name); !checked) return checked;
+  }
+  std::uint64_t count = 0;
+  std::vector<Service> services;
+  const core::Segment& segment = attachment_->segment();
+  for (std::uint32_t p = 0; p < segment.geometry().partitions; ++p) {
+    services.clear();
+    const Errc outcome =
+        core::read_partition(segment, attachment_->watch(), p, namespace_name, services);
+    if (outcome != Errc::ok) return reading_failed(outcome);
+    count += services.size();
+  }
+  return count;
+}
+
+Result<std::vector<NamespaceCount>> Registry::namespaces() const {
+  std::map<std::string, std::uint64_t, std::less<>> counts;
+  std::vector<Service> services;
+  const core::Segment& segment = attachment_->segment();
+  for (std::uint32_t p = 0; p < segment.geometry().partitions; ++p) {
+    services.clear();
+    const Errc outcome =
+        core::read_partition(segment, attachment_->watch(), p, std::nullopt, services);
+    if (outcome != Errc::ok) return reading_failed(outcome);
+    for (const Service& service : services) {
+      const auto found = counts.find(service.namespace_name());
+      if (found != counts.end()) {
+        ++found->second;
+      } else {
+        counts.emplace(service.namespace_name(), 1);
+      }
+    }
+  }
+  std::vector<NamespaceCount> all;
+  for (auto& [name, count] : counts) all.push_back({name, count});
+  return all;
+}
+
+Result<RegistryInfo> Registry::info() const {
+  const core::Segment& segment = attachment_->segment();
+  RegistryInfo info;
+  info.segment = segment.file_name().substr(core::kFilePrefix.size());
+  info.layout_major = segment.identity().layout_major;
+  info.layout_minor = segment.identity().layout_minor;
+  info.created_at_ns = segment.identity().created_at_ns;
+  info.partitions = segment.geometry().partitions;
+  info.max_processes = segment.geometry().max_processes;
+  info.bytes_limit = segment.geometry().bytes_limit;
+  const Result<sys::FileStatus> status = segment.file().status();
+  if (!status) return status.status();
+  info.bytes_used = status.value().allocated_bytes;
+  for (std::uint32_t p = 0; p < info.partitions; ++p) {
+    const layout::Partition& partition = segment.partition(p);
+    info.changes += partition.change_counter.load(std::memory_order_acquire);
+    const auto index =
+        layout::IndexDescriptor::of(partition.descriptor.load(std::memory_order_acquire));
+    const double used = static_cast<double>(partition.services.load(std::memory_order_relaxed)) +
+                        static_cast<double>(partition.tombstones.load(std::memory_order_relaxed));
+    if (segment.slots(index) != nullptr) {
+      info.load_factor_max =
+          std::max(info.load_factor_max, used / static_cast<double>(index.slots()));
+    }
+  }
+  const Result<std::vector<NamespaceCount>> spaces = namespaces();
+  if (!spaces) return spaces.status();
+  info.namespaces = spaces->size();
+  for (const NamespaceCount& space : *spaces) info.services += space.services;
+  info.processes = core::count_processes(segment);
+  info.liveness = sys::kernel_marks_ends() ? Liveness::kernel_mark : Liveness::byte_lock;
+  return info;
+}
+
+Result<std::vector<ProcessInfo>> Registry::processes() const {
+  const core::Segment& segment = attachment_->segment();
+  const std::uint64_t own_namespace = sys::own_identity().pid_namespace;
+  std::vector<ProcessInfo> processes;
+  for (std::uint32_t e = 0; e < segment.geometry().max_processes; ++e) {
+    layout::ProcessEntry& entry = segment.entry(e);
+    const auto state =
+        layout::MarkState::of(entry.mark_and_generation.load(std::memory_order_acquire));
+    const layout::EntryLife life{e, state.generation};
+    if (state.generation == 0 || core::proven_gone(segment, life)) continue;
+    const auto identity = core::identity_of_entry(segment, life);
+    if (!identity) continue;
+    ProcessInfo info;
+    info.entry = e;
+    info.pid = identity->process.pid;
+    info.pid_namespace = identity->process.pid_namespace;
+    info.program = identity->program;
+    info.attached_at_ns =
+        static_cast<std::int64_t>(entry.attached_at_ns.load(std::memory_order_relaxed));
+    info.liveness = entry.liveness.load(std::memory_order_relaxed) == core::kByteLock
+                        ? Liveness::byte_lock
+                        : Liveness::kernel_mark;
+    for (std::uint32_t p = 0; p < segment.geometry().partitions; ++p) {
+      const layout::OwnerList& list = segment.owner_list(e, p);
+      if (list.generation.load(std::memory_order_relaxed) == life.generation) {
+        info.services += list.count.load(std::memory_order_relaxed);
+      }
+    }
+    if (info.pid_namespace == own_namespace && own_namespace != 0) {
+      const sys::RunState run = sys::run_state_of(info.pid);
+      if (run == sys::RunState::stopped) info.state = ProcessState::stopped;
+      if (run == sys::RunState::dumping_core) info.state = ProcessState::dumping_core;
+    }
+    if (!core::entry_lives(segment, life)) info.state = ProcessState::dying;
+    const std::uint32_t waiting = entry.waiting_for.load(std::memory_order_relaxed);
+    if (waiting != 0 && waiting <= segment.geometry().partitions) {
+      const std::uint64_t lock =
+          segment.partition(waiting - 1).lock.load(std::memory_order_acquire);
+      const auto holder = layout::LockHolder::of(lock);
+      info.waiting_for = "partition " + std::to_string(waiting - 1);
+      if (lock != 0) {
+        *info.waiting_for +=
+            ", locked by " + core::describe_entry(segment, {holder.entry, holder.generation});
+      }
+    }
+    processes.push_back(std::move(info));
+  }
+  return processes;
+}
+
+std::string_view to_string(ProcessState state) noexcept {
+  switch (state) {
+    case ProcessState::running:
+      return "running";
+    case ProcessState::stopped:
+      return "stopped";
+    case ProcessState::dumping_core:
+      return "dumping_core";
+    case ProcessState::dying:
+      break;
+  }
+  return "dying";
+}
+
+const char* version() noexcept { return SHMREG_VERSION; }
+
+}  // namespace shmreg
