@@ -1,9 +1,10 @@
 // The example of README.md: one process registers, another one finds it. Returns 0 if it did.
+// Between the two README lines stands what README.md quotes; .ci/lint compares.
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <exception>
+#include <iostream>
 #include <string>
 
 #include "shmreg/registry.hpp"
@@ -11,30 +12,33 @@
 
 namespace {
 
-// What README.md quotes begins here.
-int find_it(const std::string& segment) {
+int complain(const std::string& message) {
+  std::cerr << "first: " << message << std::endl;
+  return 1;
+}
+
+// README begins
+int find(const std::string& segment) {
   auto registry = shmreg::Registry::attach(segment);
   auto found = registry.lookup("production/config_server");
-  if (!found) return std::fprintf(stderr, "%s\n", found.message().c_str()), 1;
-  std::printf("%s, pid %u\n", std::string(found->endpoint()).c_str(), found->pid());
+  if (!found) return complain(found.message());
+  std::cout << found->endpoint() << ", pid " << found->pid() << std::endl;
   return 0;
 }
 
-int register_and_be_found(const std::string& segment) {
+int serve(const std::string& segment, int (*work)(const std::string&)) {
   auto registry = shmreg::Registry::attach(segment);
   auto mine =
       registry.register_service("production/config_server", {.endpoint = "tcp://127.0.0.1:4000"});
-  if (!mine) return std::fprintf(stderr, "%s\n", mine.message().c_str()), 1;
-  // ... and here it ends: serve; `mine` unregisters when it goes out of scope, the kernel
-  // unregisters if the process dies first.
+  if (!mine) return complain(mine.message());
+  return work(segment);  // registered until `mine` goes, or the kernel ends this process
+}
+// README ends
 
-  std::fflush(stdout);
+int be_found(const std::string& segment) {
   const pid_t other = ::fork();
-  if (other == 0) {
-    const int status = find_it(segment);
-    std::fflush(stdout);
-    ::_exit(status);
-  }
+  if (other < 0) return complain("fork failed");
+  if (other == 0) ::_exit(find(segment));
   int status = 0;
   if (::waitpid(other, &status, 0) != other || !WIFEXITED(status)) return 1;
   return WEXITSTATUS(status);
@@ -46,11 +50,10 @@ int main() {
   const std::string segment = "example-first-" + std::to_string(::getpid());
   try {
     shmreg::create_segment(segment);
-    const int status = register_and_be_found(segment);
+    const int status = serve(segment, &be_found);
     shmreg::destroy_segment(segment, /*force=*/true);
     return status;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
+    return complain(error.what());
   }
 }
