@@ -13,27 +13,16 @@
 
 #include <cstdint>
 
+#include "core/vector_reads.hpp"
 #include "layout/slot.hpp"
 #include "layout/units.hpp"
-
-#if defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
-#define SHMREG_VECTOR_BUCKETS 1
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#undef SHMREG_VECTOR_BUCKETS
-#endif
-#endif
-#endif
-#if defined(SHMREG_VECTOR_BUCKETS)
-#include <emmintrin.h>
-#endif
 
 namespace shmreg::core {
 
 // Bit i: slot i of the bucket may be it.
 [[nodiscard]] inline unsigned matching_slots(const layout::Word64* bucket,
                                              std::uint16_t hash) noexcept {
-#if defined(SHMREG_VECTOR_BUCKETS)
+#if defined(SHMREG_VECTOR_READS)
   static_assert(layout::kBucketSlots == 8);
   const __m128i wanted = _mm_set1_epi16(static_cast<short>(hash));
   const auto* pairs = reinterpret_cast<const __m128i*>(bucket);

@@ -6,7 +6,6 @@
 #include "sys/kernel_mark.hpp"
 
 namespace shmreg::core {
-namespace {
 
 using layout::EntryLife;
 using layout::MarkState;
@@ -15,20 +14,6 @@ bool byte_lock_held(const Segment& segment, std::uint32_t entry) noexcept {
   const auto state = segment.file().lock_state(entry);
   // Cannot be asked (no descriptors, no memory): not a proof of anything.
   return !state.ok() || state.value().locked;
-}
-
-}  // namespace
-
-bool entry_lives(const Segment& segment, const EntryLife& life) noexcept {
-  if (life.entry >= segment.geometry().max_processes) return false;
-  const layout::ProcessEntry& entry = segment.entry(life.entry);
-  const MarkState state = MarkState::of(entry.mark_and_generation.load(std::memory_order_acquire));
-  if (state.generation != life.generation || (state.mark & sys::kThreadIdMask) == 0 ||
-      (state.mark & sys::kOwnerDied) != 0) {
-    return false;
-  }
-  if (entry.liveness.load(std::memory_order_relaxed) != kByteLock) return true;
-  return byte_lock_held(segment, life.entry);
 }
 
 bool proven_gone(const Segment& segment, const EntryLife& life) {

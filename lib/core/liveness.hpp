@@ -17,6 +17,7 @@
 #include "core/segment.hpp"
 #include "shmreg/service.hpp"
 #include "sys/fork_epoch.hpp"
+#include "sys/kernel_mark.hpp"
 #include "sys/process.hpp"
 
 namespace shmreg::core {
@@ -24,7 +25,24 @@ namespace shmreg::core {
 inline constexpr std::uint32_t kKernelMark = 1;
 inline constexpr std::uint32_t kByteLock = 2;
 
-[[nodiscard]] bool entry_lives(const Segment& segment, const layout::EntryLife& life) noexcept;
+// The system call for an entry that is known by its byte lock alone.
+[[nodiscard]] bool byte_lock_held(const Segment& segment, std::uint32_t entry) noexcept;
+
+[[nodiscard]] inline bool entry_lives(const Segment& segment,
+                                      const layout::EntryLife& life) noexcept {
+  if (life.entry >= segment.geometry().max_processes) return false;
+  const layout::ProcessEntry& entry = segment.entry(life.entry);
+  const auto state =
+      layout::MarkState::of(entry.mark_and_generation.load(std::memory_order_acquire));
+  if (state.generation != life.generation || (state.mark & sys::kThreadIdMask) == 0 ||
+      (state.mark & sys::kOwnerDied) != 0) {
+    return false;
+  }
+  if (entry.liveness.load(std::memory_order_relaxed) != kByteLock) [[likely]]
+    return true;
+  return byte_lock_held(segment, life.entry);
+}
+
 [[nodiscard]] bool proven_gone(const Segment& segment, const layout::EntryLife& life);
 
 // Who an entry says it is; consistent for the life asked for, nothing where that has passed.

@@ -37,8 +37,28 @@ inline std::uint64_t load_tail(const char* from, std::size_t bytes) noexcept {
   return word;
 }
 
+// A torn comparison is caught with a torn record: its outcome counts only if the stamp is
+// unchanged.
 inline bool key_equals(const Word64* record_key, std::string_view key) noexcept {
   const char* at = key.data();
+#if defined(SHMREG_VECTOR_READS)
+  if (key.size() >= sizeof(__m128i)) {
+    // Sixteen at a time, the last sixteen once more where they overlap: no byte beyond the key.
+    const auto* record_at = reinterpret_cast<const char*>(record_key);
+    const auto equal_at = [&](std::size_t offset) {
+      const __m128i ours = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + offset));
+      const __m128i theirs = _mm_loadu_si128(reinterpret_cast<const __m128i*>(record_at + offset));
+      return _mm_movemask_epi8(_mm_cmpeq_epi8(ours, theirs)) == 0xffff;
+    };
+    const std::size_t last = key.size() - sizeof(__m128i);
+    for (std::size_t offset = 0; offset < last; offset += sizeof(__m128i)) {
+      if (!equal_at(offset)) return false;
+    }
+    const bool equal = equal_at(last);
+    std::atomic_signal_fence(std::memory_order_acquire);
+    return equal;
+  }
+#endif
   std::size_t left = key.size();
   for (; left >= 8; left -= 8, at += 8, ++record_key) {
     std::uint64_t word;  // NOLINT(cppcoreguidelines-init-variables)
@@ -60,8 +80,9 @@ inline bool key_equals(const Word64* record_key, std::string_view key) noexcept 
 
 // Copies the record at `slot` into `found` if it is `key`'s (or any, without a key).
 template <bool kWithKey>
-inline Fate read_record(const Segment& segment, const Word64& slot, std::uint64_t value,
-                        std::string_view key, Service& found, const Word64*& record) {
+[[gnu::always_inline]] inline Fate read_record(const Segment& segment, const Word64& slot,
+                                               std::uint64_t value, std::string_view key,
+                                               Service& found, const Word64*& record) {
   const Word64* words = segment.record(layout::location_of_slot(value), kSmallestRecordBytes);
   if (words == nullptr) {
     return slot.load(std::memory_order_acquire) == value ? Fate::corrupt : Fate::changed;
@@ -90,7 +111,13 @@ inline Fate read_record(const Segment& segment, const Word64& slot, std::uint64_
     }
   }
   std::uint64_t* to = ServiceAccess::buffer(found, bytes);
-  copy_words(to, words, (bytes + 7) / 8);
+  if (bytes <= kSmallestRecordBytes) {
+    // Most are: a copy of fixed length needs no loop. What lies behind `bytes` is not looked at.
+    static_assert(kSmallestRecordBytes <= Service::kInlineBytes);
+    copy_words(to, words, kSmallestRecordBytes / 8);
+  } else {
+    copy_words(to, words, (bytes + 7) / 8);
+  }
   if (!unchanged(stamp) || to[layout::kStampWord] != stamp) return Fate::changed;
   const std::size_t namespace_bytes = layout::namespace_bytes_of(kind);
   if (namespace_bytes == 0 || key_bytes < namespace_bytes + 2) return Fate::corrupt;
@@ -100,8 +127,9 @@ inline Fate read_record(const Segment& segment, const Word64& slot, std::uint64_
 // What is known of the owner of the record just read; fills in what the record does not say.
 enum class OwnerFate : std::uint8_t { alive, dead, changed };
 
-OwnerFate judge_other_kinds(const Segment& segment, PidWatch& watch, Service& found,
-                            std::size_t bytes, const RecordHeader& header) {
+[[gnu::noinline]] OwnerFate judge_other_kinds(const Segment& segment, PidWatch& watch,
+                                              Service& found, std::size_t bytes,
+                                              const RecordHeader& header) {
   const auto view =
       RecordView::of({reinterpret_cast<const unsigned char*>(ServiceAccess::words(found)), bytes});
   if (!view) return OwnerFate::dead;
@@ -110,13 +138,18 @@ OwnerFate judge_other_kinds(const Segment& segment, PidWatch& watch, Service& fo
   if (owner.kind == OwnerKind::ttl && !owner.deadline_ns) return OwnerFate::changed;
   const Alive alive = owner_alive(segment, watch, owner);
   if (alive == Alive::no) return OwnerFate::dead;
-  const auto cell = read_cell(segment, header.cell, header.id);
-  if (!cell) return OwnerFate::changed;
-  ServiceAccess::set(found, bytes, owner.process ? owner.process->pid : 0, alive, cell->health);
+  Health health = Health::unknown;
+  if ((header.flags & layout::kCellHasState) != 0) {
+    const auto cell = read_cell(segment, header.cell, header.id);
+    if (!cell) return OwnerFate::changed;
+    health = cell->health;
+  }
+  ServiceAccess::set(found, bytes, owner.process ? owner.process->pid : 0, alive, health);
   return OwnerFate::alive;
 }
 
-inline OwnerFate judge_owner(const Segment& segment, PidWatch& watch, Service& found) {
+[[gnu::always_inline]] inline OwnerFate judge_owner(const Segment& segment, PidWatch& watch,
+                                                    Service& found) {
   const std::uint64_t* image = ServiceAccess::words(found);
   const std::uint64_t lengths = image[layout::kLengthsWord];
   const std::uint64_t kind = image[layout::kKindWord];
@@ -126,7 +159,6 @@ inline OwnerFate judge_owner(const Segment& segment, PidWatch& watch, Service& f
     std::memcpy(&header, image, sizeof header);
     return judge_other_kinds(segment, watch, found, bytes, header);
   }
-  const auto cell = read_cell(segment, layout::cell_of(lengths), image[layout::kIdWord]);
   const std::uint64_t owner = image[layout::kOwnerWord];
   const EntryLife life{static_cast<std::uint32_t>(owner) - 1,
                        static_cast<std::uint32_t>(owner >> 32)};
@@ -134,8 +166,13 @@ inline OwnerFate judge_owner(const Segment& segment, PidWatch& watch, Service& f
   // Before the mark: if the mark is still this life's, so was what was read before it.
   const std::uint32_t pid = segment.entry(life.entry).pid.load(std::memory_order_acquire);
   if (!entry_lives(segment, life)) return OwnerFate::dead;
-  if (!cell) return OwnerFate::changed;
-  ServiceAccess::set(found, bytes, pid, Alive::yes, cell->health);
+  Health health = Health::unknown;
+  if (layout::cell_has_state(kind)) {
+    const auto cell = read_cell(segment, layout::cell_of(lengths), image[layout::kIdWord]);
+    if (!cell) return OwnerFate::changed;
+    health = cell->health;
+  }
+  ServiceAccess::set(found, bytes, pid, Alive::yes, health);
   return OwnerFate::alive;
 }
 

@@ -13,11 +13,27 @@
 
 #include "core/record_image.hpp"
 #include "core/segment.hpp"
+#include "core/vector_reads.hpp"
 
 namespace shmreg::core {
 
+// The reference, which ThreadSanitizer and aarch64 run, is word by word. On x86-64 two words go at
+// once. Sound there because an aligned 16-byte load reads each 8-byte half in one piece, loads are
+// not reordered with loads by the processor, nor, across the signal fences, by the compiler; and
+// what was copied counts only if the stamp, loaded before and after, is the same.
 inline void copy_words(std::uint64_t* to, const layout::Word64* from, std::size_t words) noexcept {
+#if defined(SHMREG_VECTOR_READS)
+  std::atomic_signal_fence(std::memory_order_acquire);
+  std::size_t i = 0;
+  for (; i + 2 <= words; i += 2) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i),
+                     _mm_load_si128(reinterpret_cast<const __m128i*>(from + i)));
+  }
+  if (i < words) to[i] = from[i].load(std::memory_order_acquire);
+  std::atomic_signal_fence(std::memory_order_acquire);
+#else
   for (std::size_t i = 0; i < words; ++i) to[i] = from[i].load(std::memory_order_acquire);
+#endif
 }
 
 // A whole record in one's own memory.

@@ -215,6 +215,7 @@ Segment::Segment(sys::SharedFile file, sys::Mapping mapping, const Identity& ide
       mapping_(std::move(mapping)),
       identity_(identity),
       geometry_(geometry_of(identity)),
+      heap_offset_(geometry_.heap_offset()),
       partitions_(at<layout::Partition>(geometry_.partitions_offset())),
       entries_(at<layout::ProcessEntry>(geometry_.processes_offset())),
       partition_shift_(63 - static_cast<unsigned>(std::countr_zero(geometry_.partitions))),

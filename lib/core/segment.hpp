@@ -85,7 +85,7 @@ class Segment {
   // The claimed parts. Null where [offset, offset + bytes) is not all claimed heap.
   [[nodiscard]] layout::Word64* words(std::uint64_t offset, std::uint64_t bytes) const noexcept {
     const std::uint64_t end = offset + bytes;
-    if (offset < geometry_.heap_offset() || (end > open_end() && !open_up_to(end))) return nullptr;
+    if (offset < heap_offset_ || (end > open_end() && !open_up_to(end))) return nullptr;
     return at<layout::Word64>(offset);
   }
   // A record's memory by its location in a slot, at least `bytes` of it.
@@ -128,6 +128,7 @@ class Segment {
   sys::Mapping mapping_;
   layout::Identity identity_;
   layout::Geometry geometry_;
+  std::uint64_t heap_offset_;  // of geometry_: asked with every access
   layout::Partition* partitions_;
   layout::ProcessEntry* entries_;
   unsigned partition_shift_;

@@ -61,6 +61,7 @@ Result<std::uint64_t> ServiceTable::add(const Registering& request) {
   record.header.registered_at_ns = sys::wall_clock_ns();
   record.header.registered_mono_ns = now;
   record.header.owner_kind = static_cast<std::uint8_t>(request.kind);
+  record.header.flags = request.kind == OwnerKind::ttl ? layout::kCellHasState : 0;
   record.name = &name;
   record.content = request.content;
 

@@ -13,6 +13,10 @@
 //           ordinal (16)
 //   64 ...  key ("namespace/name"), endpoint, attributes, back to back, zero-padded to a word
 //
+// A reader touches the health cell only where `flags` says that there is something in it: a
+// deadline, or a health that was ever set. (A registration's first health is published with a new
+// record.)
+//
 // Attributes: items of { kind (8), key_bytes (8), value_bytes (16), key, value }.
 #pragma once
 
@@ -28,6 +32,8 @@ namespace shmreg::layout {
 inline constexpr std::size_t kRecordHeaderBytes = 64;
 inline constexpr std::size_t kMaxNameBytes = 255;  // namespace, and service name
 inline constexpr std::size_t kMaxKeyBytes = 2 * kMaxNameBytes + 1;
+
+inline constexpr std::uint8_t kCellHasState = 1;  // flags
 
 // The header in one's own memory.
 struct RecordHeader {
@@ -83,6 +89,9 @@ inline constexpr std::size_t kHeaderWords = kRecordHeaderBytes / 8;
 }
 [[nodiscard]] constexpr std::size_t namespace_bytes_of(std::uint64_t kind_word) noexcept {
   return kind_word >> 16 & 0xff;
+}
+[[nodiscard]] constexpr bool cell_has_state(std::uint64_t kind_word) noexcept {
+  return (kind_word >> 40 & kCellHasState) != 0;
 }
 [[nodiscard]] constexpr std::uint8_t owner_kind_of(std::uint64_t kind_word) noexcept {
   return static_cast<std::uint8_t>(kind_word >> 24);
