@@ -4,8 +4,10 @@
 // In each round every contender does the same batch, one right after the other, each time beginning
 // with another of them; whatever slows the machine for a while slows them all. A batch is preceded
 // by a sixteenth of itself untimed, so that it does not pay for what the contender before it left
-// in the caches. A time is the median over the rounds, and so is a ratio: of the ratios that the
-// rounds had, each to the first contender in the same round. Least and most are the spread.
+// in the caches. Time is the thread's processor time: nobody here waits for anybody, and what the
+// others on the machine are given is not the contender's doing. A figure is the median over the
+// rounds, and so is a ratio: of the ratios that the rounds had, each to the first contender in the
+// same round. Least and most are the spread.
 #pragma once
 
 #include <cstddef>

@@ -49,8 +49,8 @@ Contenders; ratios are to the first:
                        transaction a change
 
 Names have 25 bytes, endpoints 24. All contenders get the same names in the same order; answers are
-checked. In each round all do the same batch in turn; a figure is the median over the rounds, a
-ratio the median of the rounds' ratios, with least and most beside it.
+checked. In each round all do the same batch in turn. Time is processor time; a figure is the median
+over the rounds, a ratio the median of the rounds' ratios, with least and most beside it.
 )";
 
 using namespace shmreg::bench;
