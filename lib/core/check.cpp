@@ -1,53 +1,29 @@
 #include "core/check.hpp"
 
-#include <algorithm>
-#include <cstring>
-#include <functional>
 #include <string>
-#include <unordered_map>
-#include <unordered_set>
+#include <utility>
 #include <vector>
 
-#include "core/index.hpp"
+#include "core/check_partition.hpp"
 #include "core/process_table.hpp"
-#include "core/record_image.hpp"
-#include "core/segment.hpp"
+#include "core/segment_image.hpp"
 
 namespace shmreg::core {
 namespace {
 
-using layout::Geometry;
 using layout::Run;
 using layout::RunKind;
-
-// Plain pictures of shared structures, as pread delivers them: the same bytes without the atomics.
-struct CellImage {
-  std::uint64_t id;
-  std::uint64_t deadline_ns;
-  std::uint32_t next;
-  std::uint32_t prev;
-  std::uint32_t location;
-  std::uint32_t health;
-};
-static_assert(sizeof(CellImage) == sizeof(layout::HealthCell));
-struct ListImage {
-  std::uint32_t head;
-  std::uint32_t count;
-  std::uint32_t generation;
-  std::uint32_t reserve;
-};
-static_assert(sizeof(ListImage) == sizeof(layout::OwnerList));
 
 class Checker {
  public:
   Checker(const sys::SharedFile& file, std::uint64_t file_bytes)
-      : file_(file), file_bytes_(file_bytes) {}
+      : image_(file), file_bytes_(file_bytes) {}
 
   DoctorReport run() {
     if (!check_header()) return std::move(report_);
     read_run_map();
     check_processes();
-    for (std::uint32_t p = 0; p < geometry_.partitions; ++p) check_partition_patiently(p);
+    for (std::uint32_t p = 0; p < image_.geometry.partitions; ++p) check_patiently(p);
     return std::move(report_);
   }
 
@@ -56,73 +32,71 @@ class Checker {
     report_.problems.push_back({std::move(where), std::move(what), repairable});
   }
 
-  template <class T>
-  [[nodiscard]] bool read(std::uint64_t offset, T* into, std::size_t count) {
-    const Result<std::size_t> got = file_.read(offset, into, count * sizeof(T));
-    return got.ok() && *got == count * sizeof(T);
-  }
-  [[nodiscard]] std::uint64_t word(std::uint64_t offset) {
-    std::uint64_t value = 0;
-    return read(offset, &value, 1) ? value : 0;
-  }
-
   bool check_header() {
-    if (!read(0, &identity_, 1)) {
+    if (!image_.read(0, &image_.identity, 1)) {
       problem("header", "the file has only " + std::to_string(file_bytes_) + " bytes");
       return false;
     }
-    if (Status fits = check_identity(identity_, file_bytes_); !fits) {
+    if (Status fits = check_identity(image_.identity, file_bytes_); !fits) {
       problem("header", fits.message());
       // A truncated file still has the rest of its structures, if the header itself is sound.
-      if (file_bytes_ >= identity_.bytes_limit || !geometry_of(identity_).valid()) return false;
+      if (file_bytes_ >= image_.identity.bytes_limit || !geometry_of(image_.identity).valid())
+        return false;
     }
-    geometry_ = geometry_of(identity_);
-    claimed_end_ = word(offsetof(layout::Header, claimed_end));
-    if (claimed_end_ < geometry_.initial_end() || claimed_end_ > geometry_.bytes_limit) {
-      problem("header", "claimed_end " + std::to_string(claimed_end_) + " is outside of the heap");
+    image_.geometry = geometry_of(image_.identity);
+    image_.claimed_end = image_.word(offsetof(layout::Header, claimed_end));
+    if (image_.claimed_end < image_.geometry.initial_end() ||
+        image_.claimed_end > image_.geometry.bytes_limit) {
+      problem("header",
+              "claimed_end " + std::to_string(image_.claimed_end) + " is outside of the heap");
       return false;
     }
-    const std::uint64_t top = word(offsetof(layout::Header, heap_top));
-    if (top * layout::kGranuleBytes < geometry_.heap_offset() ||
-        top * layout::kGranuleBytes > claimed_end_) {
+    const std::uint64_t top = image_.word(offsetof(layout::Header, heap_top));
+    if (top * layout::kGranuleBytes < image_.geometry.heap_offset() ||
+        top * layout::kGranuleBytes > image_.claimed_end) {
       problem("header", "heap_top " + std::to_string(top) + " is outside of what is claimed");
     }
-    if (word(offsetof(layout::Header, next_id)) < identity_.first_id) {
+    if (image_.word(offsetof(layout::Header, next_id)) < image_.identity.first_id) {
       problem("header", "next_id lies below the segment's first id");
     }
-    if (word(offsetof(layout::Header, retired)) != 0) {
+    if (image_.word(offsetof(layout::Header, retired)) != 0) {
       problem("header", "the segment is retired: it is being, or has been, destroyed");
     }
     return true;
   }
 
+  // Called again where a partition looks wrong: it may have been given memory meanwhile.
   void read_run_map() {
-    const std::uint64_t granules = claimed_end_ / layout::kGranuleBytes;
-    run_map_.resize(granules);
-    if (!read(geometry_.run_map_offset(), run_map_.data(), run_map_.size())) {
+    const std::uint64_t claimed = image_.word(offsetof(layout::Header, claimed_end));
+    if (claimed >= image_.claimed_end && claimed <= image_.geometry.bytes_limit) {
+      image_.claimed_end = claimed;
+    }
+    image_.runs.clear();
+    const std::uint64_t granules = image_.claimed_end / layout::kGranuleBytes;
+    std::vector<std::uint32_t> run_map(granules);
+    if (!image_.read(image_.geometry.run_map_offset(), run_map.data(), run_map.size())) {
       problem("run map", "the file ends within it");
-      run_map_.clear();
       return;
     }
-    std::uint64_t at = geometry_.heap_offset() / layout::kGranuleBytes;
-    while (at < granules && run_map_.at(at) != 0) {
-      const Run run = Run::of(run_map_.at(at));
+    std::uint64_t at = image_.geometry.heap_offset() / layout::kGranuleBytes;
+    while (at < granules && run_map.at(at) != 0) {
+      const Run run = Run::of(run_map.at(at));
       const std::string where = "run at granule " + std::to_string(at);
       const bool known_kind =
           run.kind == RunKind::records || run.kind == RunKind::cells || run.kind == RunKind::index;
       if (!known_kind || run.granules == 0 || at + run.granules > granules ||
-          run.partition >= geometry_.partitions) {
+          run.partition >= image_.geometry.partitions) {
         problem(where, "its description makes no sense");
         break;
       }
-      runs_.push_back({at, run});
+      image_.runs.push_back({at, run});
       for (std::uint32_t i = 1; i < run.granules; ++i) {
-        if (run_map_.at(at + i) != 0) problem(where, "another run begins inside of it");
+        if (run_map.at(at + i) != 0) problem(where, "another run begins inside of it");
       }
       at += run.granules;
     }
     for (; at < granules; ++at) {
-      if (run_map_.at(at) != 0) {
+      if (run_map.at(at) != 0) {
         problem("run at granule " + std::to_string(at),
                 "it cannot be reached from the heap's start");
         break;
@@ -131,16 +105,15 @@ class Checker {
   }
 
   void check_processes() {
-    lives_.resize(geometry_.max_processes);
-    std::vector<std::uint64_t> entries(geometry_.max_processes * sizeof(layout::ProcessEntry) / 8);
-    if (!read(geometry_.processes_offset(), entries.data(), entries.size())) {
+    std::vector<std::uint64_t> entries(image_.geometry.max_processes *
+                                       sizeof(layout::ProcessEntry) / 8);
+    if (!image_.read(image_.geometry.processes_offset(), entries.data(), entries.size())) {
       problem("process table", "the file ends within it");
       return;
     }
-    for (std::uint32_t e = 0; e < geometry_.max_processes; ++e) {
+    for (std::uint32_t e = 0; e < image_.geometry.max_processes; ++e) {
       const std::uint64_t* entry = entries.data() + e * (sizeof(layout::ProcessEntry) / 8);
       const auto state = layout::MarkState::of(entry[0]);
-      lives_.at(e) = state.generation;
       const auto liveness = static_cast<std::uint32_t>(entry[1] >> 32);
       if (!is_free(state) && state.generation != 0 && liveness > 2) {
         problem("process entry " + std::to_string(e), "its kind of liveness is unknown");
@@ -151,35 +124,28 @@ class Checker {
     }
   }
 
-  // A partition's own words; equal before and after means that what was read between is of one
-  // piece, unless its lock is held.
-  struct Picture {
-    std::vector<std::uint64_t> words = std::vector<std::uint64_t>(sizeof(layout::Partition) / 8);
-    [[nodiscard]] std::uint64_t at(std::size_t offset) const { return words.at(offset / 8); }
-    [[nodiscard]] std::uint32_t at32(std::size_t offset) const {
-      return static_cast<std::uint32_t>(words.at(offset / 8) >> (offset % 8 * 8));
-    }
-    [[nodiscard]] bool changing() const { return at(offsetof(layout::Partition, lock)) != 0; }
-  };
-  [[nodiscard]] bool take(std::uint32_t p, Picture& picture) {
-    return read(geometry_.partitions_offset() + std::uint64_t{p} * sizeof(layout::Partition),
-                picture.words.data(), picture.words.size());
-  }
-
-  void check_partition_patiently(std::uint32_t p) {
+  void check_patiently(std::uint32_t p) {
     constexpr int kTries = 50;
     const std::size_t before_problems = report_.problems.size();
+    bool map_read_again = false;
     for (int attempt = 0;; ++attempt) {
-      Picture before;
-      Picture after;
+      PartitionPicture before;
+      PartitionPicture after;
       report_.problems.resize(before_problems);
-      if (!take(p, before)) {
+      if (!before.take(image_, p)) {
         problem("partition " + std::to_string(p), "the file ends within it");
         return;
       }
-      const std::uint64_t services = check_partition(p, before);
-      const bool quiet = take(p, after) && before.words == after.words;
-      if (quiet && !before.changing()) {
+      const std::uint64_t services = check_partition(image_, p, before, report_.problems);
+      const bool quiet = after.take(image_, p) && before.words == after.words;
+      if (quiet && report_.problems.size() > before_problems && !map_read_again) {
+        report_.problems.resize(before_problems);
+        read_run_map();
+        if (report_.problems.size() > before_problems) return;
+        map_read_again = true;
+        continue;
+      }
+      if (quiet && !before.locked()) {
         report_.services += services;
         return;
       }
@@ -203,331 +169,9 @@ class Checker {
     }
   }
 
-  struct Seen {
-    std::uint64_t id = 0;
-    layout::EntryLife life;
-    bool listed = false;
-    bool has_life = false;
-    std::uint32_t location = 0;
-  };
-
-  // Returns the number of services in it.
-  std::uint64_t check_partition(std::uint32_t p, const Picture& picture) {
-    const std::string where = "partition " + std::to_string(p);
-    const auto index =
-        layout::IndexDescriptor::of(picture.at(offsetof(layout::Partition, descriptor)));
-    const Run* run = run_at(index.first_granule);
-    if (run == nullptr || run->kind != RunKind::index || run->partition != p ||
-        run->size_class + layout::kMinLog2Slots != index.log2_slots ||
-        index.slots() * 8 > run->granules * layout::kGranuleBytes) {
-      problem(where, "its index descriptor does not lead to an index of its own");
-      return 0;
-    }
-    std::vector<std::uint64_t> slots(index.slots());
-    if (!read(index.first_granule * layout::kGranuleBytes, slots.data(), slots.size())) {
-      problem(where, "the file ends within its index");
-      return 0;
-    }
-    std::uint64_t services = 0;
-    std::uint64_t tombstones = 0;
-    std::unordered_map<std::uint32_t, Seen> cells;  // by cell
-    std::unordered_set<std::uint32_t> locations;
-    std::unordered_set<std::string> keys;
-    const std::uint64_t max_stamp =
-        picture.at(offsetof(layout::Partition, stamp_counter)) * geometry_.partitions + p;
-    for (std::uint64_t i = 0; i < slots.size(); ++i) {
-      const std::uint64_t slot = slots.at(i);
-      const std::uint32_t location = layout::location_of_slot(slot);
-      if (location == 0) {
-        tombstones += slot != layout::kEmptySlot ? 1 : 0;
-        continue;
-      }
-      ++services;
-      const std::string at = where + ", slot " + std::to_string(i);
-      if (!locations.insert(location).second) {
-        problem(at, "another slot leads to the same record", true);
-        continue;
-      }
-      check_record(p, at, i, slots, index, location, max_stamp, cells, keys);
-    }
-    if (services != picture.at32(offsetof(layout::Partition, services))) {
-      problem(where,
-              "counts " + std::to_string(picture.at32(offsetof(layout::Partition, services))) +
-                  " services, has " + std::to_string(services),
-              true);
-    }
-    if (tombstones != picture.at32(offsetof(layout::Partition, tombstones))) {
-      problem(where, "counts its tombstones wrong", true);
-    }
-    if (picture.at32(offsetof(layout::Partition, dirty)) != 0 && !picture.changing()) {
-      problem(where, "a writer died in the middle of a change; the next one repairs it", true);
-    }
-    check_owner_lists(p, where, cells);
-    check_free_lists(p, where, picture, index, locations, cells);
-    return services;
-  }
-
-  void check_record(std::uint32_t p, const std::string& at, std::uint64_t slot_index,
-                    const std::vector<std::uint64_t>& slots, const layout::IndexDescriptor& index,
-                    std::uint32_t location, std::uint64_t max_stamp,
-                    std::unordered_map<std::uint32_t, Seen>& cells,
-                    std::unordered_set<std::string>& keys) {
-    const std::uint64_t slot = slots.at(slot_index);
-    std::vector<unsigned char> bytes;
-    const Status sound = read_record(p, location, bytes);
-    if (!sound) {
-      problem(at, sound.message(), true);
-      return;
-    }
-    const auto view = RecordView::of(bytes);
-    if (!view) {
-      problem(at, "its record's lengths contradict each other", true);
-      return;
-    }
-    const layout::RecordHeader& header = view->header();
-    const std::uint64_t hash = hash_key(view->key(), identity_.hash_seed);
-    const unsigned shift = 63 - static_cast<unsigned>(__builtin_ctz(geometry_.partitions));
-    if ((hash >> 1 >> shift) != p || layout::slot_hash(hash) != layout::hash_of_slot(slot) ||
-        layout::tag_of_slot(slot) != namespace_tag(view->namespace_name(), identity_.hash_seed)) {
-      problem(at, "its record's name belongs to another slot", true);
-    }
-    if (header.stamp == 0) problem(at, "its record is retired", true);
-    if (header.stamp > max_stamp || header.stamp % geometry_.partitions != p) {
-      problem(at, "its record has a stamp that this partition never gave");
-    }
-    if (header.id < identity_.first_id) problem(at, "its record has an id of another segment");
-    if (header.owner_kind < 1 || header.owner_kind > 5) problem(at, "its owner's kind is unknown");
-    if (!keys.emplace(view->key()).second) problem(at, "the same name stands twice", true);
-    AttributeReader reader(view->attributes());
-    while (reader.next()) {
-    }
-    if (!reader.complete()) problem(at, "its record's attributes end in the middle of one");
-    if (!reachable(hash, slot_index, slots, index)) {
-      problem(at, "a probe for its name ends before it gets here");
-    }
-    check_cell(p, at, header, *view, location, cells);
-  }
-
-  // Whether a probe from the key's home comes to the slot before it meets an empty one.
-  static bool reachable(std::uint64_t hash, std::uint64_t slot_index,
-                        const std::vector<std::uint64_t>& slots,
-                        const layout::IndexDescriptor& index) {
-    const std::uint64_t buckets = slots.size() / layout::kBucketSlots;
-    const std::uint64_t target = slot_index / layout::kBucketSlots;
-    std::uint64_t bucket = home_bucket(hash, index.log2_slots);
-    for (std::uint64_t probe = 0; probe < buckets; ++probe) {
-      if (bucket == target) return true;
-      const auto begin = slots.begin() + static_cast<std::ptrdiff_t>(bucket * layout::kBucketSlots);
-      if (std::find(begin, begin + layout::kBucketSlots, layout::kEmptySlot) !=
-          begin + layout::kBucketSlots) {
-        return false;
-      }
-      bucket = (bucket + 1) & (buckets - 1);
-    }
-    return false;
-  }
-
-  [[nodiscard]] Status read_record(std::uint32_t p, std::uint32_t location,
-                                   std::vector<unsigned char>& bytes) {
-    const std::uint64_t offset = std::uint64_t{location} * layout::kUnitBytes;
-    const auto found = run_over(offset);
-    if (!found || found->run.kind != RunKind::records || found->run.partition != p) {
-      return {Errc::corrupt, "it leads to memory that holds no records of this partition"};
-    }
-    const std::uint64_t stride = found->run.size_class < layout::kSizeClasses.size()
-                                     ? layout::kSizeClasses.at(found->run.size_class).record_bytes
-                                     : 0;
-    const std::uint64_t begin = found->granule * layout::kGranuleBytes;
-    if (stride == 0 || (offset - begin) % stride != 0 ||
-        offset - begin + stride > found->run.granules * layout::kGranuleBytes) {
-      return {Errc::corrupt, "it leads between two records"};
-    }
-    bytes.resize(stride);
-    if (!read(offset, bytes.data(), bytes.size())) return {Errc::corrupt, "its record is cut off"};
-    layout::RecordHeader header{};
-    std::memcpy(&header, bytes.data(), sizeof header);
-    if (header.size_class != found->run.size_class || header.bytes() > stride) {
-      return {Errc::corrupt, "its record is larger than the place it lies in"};
-    }
-    return {};
-  }
-
-  void check_cell(std::uint32_t p, const std::string& at, const layout::RecordHeader& header,
-                  const RecordView& view, std::uint32_t location,
-                  std::unordered_map<std::uint32_t, Seen>& cells) {
-    const auto run = run_over(header.cell * layout::kCellBytes);
-    CellImage cell{};
-    if (!run || run->run.kind != RunKind::cells || run->run.partition != p ||
-        !read(header.cell * layout::kCellBytes, &cell, 1)) {
-      problem(at, "its record's health cell is none", true);
-      return;
-    }
-    if (cell.id != header.id) problem(at, "its health cell is another registration's", true);
-    if (cell.location != location) problem(at, "its health cell leads to another record", true);
-    if (cell.health > 5) problem(at, "its health is unknown");
-    Seen seen{header.id, {}, false, false, location};
-    if (const auto life = view.owner_life()) {
-      seen.life = *life;
-      seen.has_life = true;
-      if (life->entry >= geometry_.max_processes) {
-        problem(at, "its owner is no process entry");
-        seen.has_life = false;
-      }
-    }
-    if (!cells.emplace(header.cell, seen).second) {
-      problem(at, "another record has the same health cell", true);
-    }
-  }
-
-  void check_owner_lists(std::uint32_t p, const std::string& where,
-                         std::unordered_map<std::uint32_t, Seen>& cells) {
-    for (std::uint32_t e = 0; e < geometry_.max_processes; ++e) {
-      ListImage list{};
-      const std::uint64_t offset =
-          geometry_.owner_lists_offset() +
-          (std::uint64_t{e} * geometry_.partitions + p) * sizeof(ListImage);
-      if (!read(offset, &list, 1)) {
-        problem(where, "the file ends within the owner lists");
-        return;
-      }
-      if (list.head == 0 && list.count == 0) continue;
-      const std::string of = where + ", list of process entry " + std::to_string(e);
-      std::uint32_t count = 0;
-      std::uint32_t prev = 0;
-      for (std::uint32_t at = list.head; at != 0; ++count) {
-        const auto seen = cells.find(at);
-        CellImage cell{};
-        if (seen == cells.end() || seen->second.listed ||
-            !read(at * layout::kCellBytes, &cell, 1)) {
-          problem(of, "leads to what is no registration of this partition, or twice to one", true);
-          break;
-        }
-        seen->second.listed = true;
-        if (cell.prev != prev) problem(of, "its links contradict each other", true);
-        if (!seen->second.has_life || seen->second.life.entry != e ||
-            seen->second.life.generation != list.generation) {
-          problem(of, "holds another owner's registration", true);
-        }
-        prev = at;
-        at = cell.next;
-      }
-      if (count != list.count) problem(of, "counts wrong", true);
-    }
-    for (const auto& [cell, seen] : cells) {
-      if (seen.has_life && !seen.listed) {
-        problem(where, "registration " + std::to_string(seen.id) + " is on no owner's list", true);
-      }
-    }
-  }
-
-  void check_free_lists(std::uint32_t p, const std::string& where, const Picture& picture,
-                        const layout::IndexDescriptor& index,
-                        const std::unordered_set<std::uint32_t>& locations,
-                        const std::unordered_map<std::uint32_t, Seen>& cells) {
-    // Everything that the partition's runs hold is either in use or on exactly one free list.
-    std::uint64_t records = 0;
-    std::uint64_t all_cells = 0;
-    std::uint64_t indices = 0;
-    for (const auto& [granule, run] : runs_) {
-      if (run.partition != p) continue;
-      if (run.kind == RunKind::records && run.size_class < layout::kSizeClasses.size()) {
-        records += run.granules * layout::kGranuleBytes /
-                   layout::kSizeClasses.at(run.size_class).record_bytes;
-      } else if (run.kind == RunKind::cells) {
-        all_cells += run.granules * layout::kGranuleBytes / layout::kCellBytes;
-      } else if (run.kind == RunKind::index) {
-        ++indices;
-      }
-    }
-    std::uint64_t free_records = 0;
-    std::unordered_set<std::uint32_t> seen;
-    for (std::size_t c = 0; c < layout::kSizeClasses.size(); ++c) {
-      std::uint32_t at = picture.at32(offsetof(layout::Partition, free_records) + 4 * c);
-      while (at != 0) {
-        std::array<std::uint64_t, 2> head{};
-        const auto run = run_over(std::uint64_t{at} * layout::kUnitBytes);
-        if (!run || run->run.kind != RunKind::records || run->run.partition != p ||
-            run->run.size_class != c || locations.contains(at) || !seen.insert(at).second ||
-            !read(std::uint64_t{at} * layout::kUnitBytes, head.data(), head.size())) {
-          problem(where, "a list of free records leads astray", true);
-          break;
-        }
-        if (head[0] != 0) problem(where, "a free record still has a stamp", true);
-        ++free_records;
-        at = static_cast<std::uint32_t>(head[1]);
-      }
-    }
-    if (free_records + locations.size() != records) {
-      problem(where,
-              std::to_string(records) + " records, of which " + std::to_string(locations.size()) +
-                  " are in use and " + std::to_string(free_records) + " free",
-              true);
-    }
-    std::uint64_t free_cells = 0;
-    seen.clear();
-    for (std::uint32_t at = picture.at32(offsetof(layout::Partition, free_cells)); at != 0;) {
-      CellImage cell{};
-      const auto run = run_over(at * layout::kCellBytes);
-      if (!run || run->run.kind != RunKind::cells || run->run.partition != p ||
-          cells.contains(at) || !seen.insert(at).second ||
-          !read(at * layout::kCellBytes, &cell, 1)) {
-        problem(where, "the list of free health cells leads astray", true);
-        break;
-      }
-      ++free_cells;
-      at = cell.next;
-    }
-    if (free_cells + cells.size() != all_cells) {
-      problem(where, "health cells are neither in use nor free", true);
-    }
-    std::uint64_t free_indices = 0;
-    for (std::uint32_t c = 0; c <= layout::kMaxLog2Slots - layout::kMinLog2Slots; ++c) {
-      std::uint64_t at = picture.at32(offsetof(layout::Partition, free_indices) + 4 * c);
-      while (at != 0 && free_indices <= indices) {
-        const Run* run = run_at(at);
-        if (run == nullptr || run->kind != RunKind::index || run->partition != p ||
-            run->size_class != c || at == index.first_granule) {
-          problem(where, "a list of free indices leads astray", true);
-          return;
-        }
-        ++free_indices;
-        at = word(at * layout::kGranuleBytes) >> 32;
-      }
-    }
-    if (free_indices + 1 != indices) problem(where, "an index is neither in use nor free", true);
-  }
-
-  struct FoundRun {
-    std::uint64_t granule;
-    Run run;
-  };
-  [[nodiscard]] const Run* run_at(std::uint64_t granule) const {
-    const auto found = find_run(granule);
-    return found != nullptr && found->granule == granule ? &found->run : nullptr;
-  }
-  [[nodiscard]] std::optional<FoundRun> run_over(std::uint64_t offset) const {
-    const auto* found = find_run(offset / layout::kGranuleBytes);
-    if (found == nullptr || offset >= claimed_end_) return std::nullopt;
-    return *found;
-  }
-  [[nodiscard]] const FoundRun* find_run(std::uint64_t granule) const {
-    const auto after =
-        std::upper_bound(runs_.begin(), runs_.end(), granule,
-                         [](std::uint64_t g, const FoundRun& run) { return g < run.granule; });
-    if (after == runs_.begin()) return nullptr;
-    const FoundRun& found = *(after - 1);
-    return granule < found.granule + found.run.granules ? &found : nullptr;
-  }
-
-  const sys::SharedFile& file_;
+  SegmentImage image_;
   std::uint64_t file_bytes_;
   DoctorReport report_;
-  layout::Identity identity_{};
-  Geometry geometry_;
-  std::uint64_t claimed_end_ = 0;
-  std::vector<std::uint32_t> run_map_;
-  std::vector<FoundRun> runs_;
-  std::vector<std::uint32_t> lives_;
 };
 
 }  // namespace
