@@ -88,7 +88,7 @@ Result<std::shared_ptr<Attachment>> Attachment::attach(const AttachRequest& requ
   if (!opened) return opened.status();
   auto attachment = std::make_shared<Attachment>(std::move(segment).value(), request.lock_timeout);
   const Guard guard(all.mutex);
-  all.known.push_back({opened.value().device, opened.value().inode, writable, attachment});
+  all.known.push_back({opened.value().device, opened.value().inode, request.write, attachment});
   return attachment;
 }
 
@@ -163,6 +163,8 @@ Status Attachment::writer(Writer& writer) {
       }
     }
     if (Status claimed = claim(); !claimed) return claimed;
+    writer.life = unpack(life_.load(std::memory_order_acquire));
+    (void)ServiceTable(writer).reclaim_earlier_lives().ok();  // else at the first use of each list
     return {Errc::registration_lost,
             "this process had been marked as ended, and what it had registered is gone; it is "
             "attached anew: register again"};

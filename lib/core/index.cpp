@@ -106,7 +106,9 @@ void WriterIndex::clear(layout::Word64* slot) noexcept {
 bool WriterIndex::wants_rebuild() const noexcept {
   const std::uint64_t services = partition_->services.load(std::memory_order_relaxed);
   const std::uint64_t tombstones = partition_->tombstones.load(std::memory_order_relaxed);
-  return (services + tombstones + 1) * 4 > slot_count() * 3 || tombstones * 4 > slot_count();
+  if (tombstones * 4 > slot_count()) return true;
+  return (services + tombstones + 1) * 4 > slot_count() * 3 &&
+         (descriptor_.log2_slots < layout::kMaxLog2Slots || tombstones * 8 > slot_count());
 }
 
 }  // namespace shmreg::core

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/liveness.hpp"
+#include "core/printable.hpp"
 #include "core/process_table.hpp"
 #include "sys/clock.hpp"
 #include "sys/futex.hpp"
@@ -31,7 +32,11 @@ Keeper::~Keeper() { stop(); }
 Result<layout::EntryLife> Keeper::start(const sys::ProcessIdentity& self) {
   self_ = self;
   by_mark_ = sys::kernel_marks_ends();
-  mark_ = std::make_unique<sys::KernelMark>();
+  try {
+    mark_ = std::make_unique<sys::KernelMark>();
+  } catch (const std::exception& error) {  // boost's, or out of memory
+    return Status(Errc::no_space, std::string("cannot map a page for the keeper: ") + error.what());
+  }
   phase_.store(kStarting, std::memory_order_relaxed);
   failure_ = Status();
   if (!thread_.start([](void* keeper) { static_cast<Keeper*>(keeper)->run(); }, this)) {
@@ -95,11 +100,14 @@ Status Keeper::claim() {
   std::string message = "the process table is full: " + std::to_string(count_processes(*segment_)) +
                         " of " + std::to_string(entries) + " entries are of living processes";
   for (std::uint32_t i = 0; i < entries; ++i) {
-    const auto state = segment_->file().lock_state(i);
+    // Readers' locks too: anybody who may read the file can place one, and block a claim with it.
+    const auto state = segment_->file().lock_state(i, true);
     if (!state.ok() || !state.value().locked) continue;
-    const auto marked = MarkState::of(segment_->entry(i).mark_and_generation.load());
-    message += ", entry " + std::to_string(i) + " is held by " +
-               describe_entry(*segment_, {i, marked.generation});
+    const auto pid = static_cast<std::uint32_t>(std::max(state.value().pid, 0));
+    message += ", entry " + std::to_string(i) + " is locked by ";
+    message += pid != 0
+                   ? "pid " + std::to_string(pid) + " (" + printable(sys::program_of(pid)) + ")"
+                   : std::string("a process of another PID namespace");
     break;
   }
   return {Errc::process_table_full,
@@ -131,6 +139,13 @@ bool Keeper::try_claim(std::uint32_t index, Status& failure) {
   // still is the same life.
   const MarkState before = MarkState::of(word);
   if (!is_free(before) && entry.liveness.load(std::memory_order_relaxed) != kByteLock) return false;
+
+  // The proof that reuse requires is the one of proven_gone(): where the lock was dropped by a
+  // stray close() the process may still be ending, and its pidfd tells.
+  if (before.generation != 0 && still_runs(*segment_, {index, before.generation})) {
+    segment_->file().unlock(index);
+    return false;
+  }
 
   if (by_mark_) mark_->arm(futex_word(entry));
   const MarkState mine{thread_id_ | sys::kWakeOnDeath, before.generation + 1};
@@ -164,6 +179,12 @@ void Keeper::introduce(std::uint32_t index) noexcept {
 void Keeper::keep() noexcept {
   while (phase_.load(std::memory_order_acquire) == kClaimed) {
     sys::futex_wait(phase_, kClaimed, kKeeperSlice);
+    // The number may be another file's by now; without it there is nothing to be asked.
+    if (!segment_->file().reopen(segment_->file_name(), segment_->writable())) {
+      const auto named = sys::status_of_name(segment_->file_name());
+      name_lost_.store(!named.ok(), std::memory_order_relaxed);
+      continue;
+    }
     // Still ours: harmless. Dropped by a close() elsewhere in this process: taken again.
     const auto now = MarkState::of(segment_->entry(life_.entry).mark_and_generation.load());
     if (now.generation == life_.generation) (void)segment_->file().lock(life_.entry).ok();

@@ -1,7 +1,9 @@
 #include "core/liveness.hpp"
 
 #include <cstring>
+#include <utility>
 
+#include "core/printable.hpp"
 #include "sys/clock.hpp"
 #include "sys/kernel_mark.hpp"
 
@@ -12,8 +14,9 @@ using layout::MarkState;
 
 bool byte_lock_held(const Segment& segment, std::uint32_t entry) noexcept {
   const auto state = segment.file().lock_state(entry);
-  // Cannot be asked (no descriptors, no memory): not a proof of anything.
-  return !state.ok() || state.value().locked;
+  // Cannot be asked, or was asked of another file (the program closed our descriptor): that is not
+  // a proof of anything.
+  return !state.ok() || state.value().locked || !segment.file().intact();
 }
 
 bool proven_gone(const Segment& segment, const EntryLife& life) {
@@ -24,21 +27,19 @@ bool proven_gone(const Segment& segment, const EntryLife& life) {
   const bool marked = (state.mark & sys::kOwnerDied) != 0 ||
                       (state.mark & sys::kThreadIdMask) == 0 ||
                       entry.liveness.load(std::memory_order_relaxed) == kByteLock;
-  if (!marked || byte_lock_held(segment, life.entry)) return false;
-  // A closed descriptor can have freed the lock of a process that is still ending: where its pid is
-  // visible, its pidfd must agree. It goes last of all, so this costs at most a little time.
+  return marked && !byte_lock_held(segment, life.entry) && !still_runs(segment, life);
+}
+
+bool still_runs(const Segment& segment, const EntryLife& life) {
+  const layout::ProcessEntry& entry = segment.entry(life.entry);
+  const MarkState state = MarkState::of(entry.mark_and_generation.load(std::memory_order_acquire));
+  // A clean detach marks itself and lives on: it has stopped using the segment. It is told apart by
+  // FUTEX_WAITERS, which the kernel keeps when it marks and a detach does not set.
+  if ((state.mark & sys::kOwnerDied) != 0 && (state.mark & sys::kWakeOnDeath) == 0) return false;
   const auto identity = identity_of_entry(segment, life);
-  if (identity) {
-    // A clean detach marks itself and lives on: the lock is then given up on purpose, by a process
-    // that has stopped using the segment. It is told apart by the thread id: the kernel keeps
-    // FUTEX_WAITERS when it marks, a detach does not.
-    if ((state.mark & sys::kWakeOnDeath) == 0) return true;
-    sys::ProcessHandle handle;
-    if (handle.open(identity->process) == sys::ProcessHandle::Opened::open && !handle.has_ended()) {
-      return false;
-    }
-  }
-  return true;
+  sys::ProcessHandle handle;
+  return identity && handle.open(identity->process) == sys::ProcessHandle::Opened::open &&
+         !handle.has_ended();
 }
 
 std::optional<EntryIdentity> identity_of_entry(const Segment& segment, const EntryLife& life) {
@@ -64,7 +65,7 @@ std::string describe_entry(const Segment& segment, const EntryLife& life) {
   const auto identity = identity_of_entry(segment, life);
   if (!identity) return "a process that has ended";
   std::string text =
-      "pid " + std::to_string(identity->process.pid) + " (" + identity->program + ")";
+      "pid " + std::to_string(identity->process.pid) + " (" + printable(identity->program) + ")";
   if (identity->process.pid_namespace != sys::own_identity().pid_namespace) {
     return text + " of another PID namespace";
   }
@@ -95,12 +96,19 @@ Alive PidWatch::ask(const sys::ProcessIdentity& identity) noexcept {
   for (Held& candidate : held_) {
     if (candidate.handle.is_open() && candidate.identity == identity) held = &candidate;
   }
-  if (held == nullptr) {
-    held = &held_.at(next_++ % kHeld);
-    held->handle = sys::ProcessHandle();
-    held->identity = identity;
+  Alive answer = Alive::unknown;
+  if (held != nullptr) {
+    answer = ask_handle(held->handle);
+  } else {
+    // Kept only if there is something to be kept: who asks for the dead evicts nobody.
+    sys::ProcessHandle fresh;
+    answer = ask_handle(fresh);
+    if (answer == Alive::yes) {
+      held = &held_.at(next_++ % kHeld);
+      held->handle = std::move(fresh);
+      held->identity = identity;
+    }
   }
-  const Alive answer = ask_handle(held->handle);
   mutex_.unlock();
   return answer;
 }

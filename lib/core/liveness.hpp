@@ -45,6 +45,10 @@ inline constexpr std::uint32_t kByteLock = 2;
 
 [[nodiscard]] bool proven_gone(const Segment& segment, const layout::EntryLife& life);
 
+// The part of the proof that the pidfd gives: whether the process of that life is seen running.
+// Where its pid is not visible from here, no.
+[[nodiscard]] bool still_runs(const Segment& segment, const layout::EntryLife& life);
+
 // Who an entry says it is; consistent for the life asked for, nothing where that has passed.
 struct EntryIdentity {
   sys::ProcessIdentity process;

@@ -71,6 +71,7 @@ Status PartitionLock::acquire(std::uint32_t partition) {
     return {Errc::nested_call,
             "a signal handler called a writing operation while another was under way"};
   }
+  cancellation_.disable();
   index_ = partition;
   partition_ = &writer_.segment->partition(partition);
   const std::uint64_t mine =
@@ -81,6 +82,7 @@ Status PartitionLock::acquire(std::uint32_t partition) {
       if (Status waited = wait_and_take(mine); !waited) {
         partition_ = nullptr;
         thread.leave();
+        cancellation_.restore();
         return waited;
       }
     }
@@ -106,6 +108,7 @@ void PartitionLock::release() noexcept {
   thread_->forget();
   thread_->leave();
   thread_ = nullptr;
+  cancellation_.restore();
 }
 
 }  // namespace shmreg::core

@@ -9,11 +9,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <memory>
 
 #include "core/liveness.hpp"
 #include "core/segment.hpp"
 #include "core/thread_state.hpp"
+#include "sys/thread.hpp"
 
 namespace shmreg::core {
 
@@ -46,12 +48,14 @@ class PartitionLock {
 
   const Writer& writer_;
   ThreadState* thread_ = nullptr;
+  sys::CancellationState cancellation_;
   layout::Partition* partition_ = nullptr;
   std::uint32_t index_ = 0;
 };
 
 // Marks a change in progress: between begin and the destructor the partition is dirty, and whoever
-// takes the lock of a process that died in between repairs.
+// takes the lock of a process that died in between repairs. A change that an exception cut short
+// (out of memory) stays dirty too: the next one to take the lock repairs.
 class DirtySection {
  public:
   explicit DirtySection(layout::Partition& partition) noexcept : partition_(partition) {
@@ -60,10 +64,15 @@ class DirtySection {
   }
   DirtySection(const DirtySection&) = delete;
   DirtySection& operator=(const DirtySection&) = delete;
-  ~DirtySection() { partition_.dirty.store(0, std::memory_order_release); }
+  ~DirtySection() {
+    if (std::uncaught_exceptions() == exceptions_) {
+      partition_.dirty.store(0, std::memory_order_release);
+    }
+  }
 
  private:
   layout::Partition& partition_;
+  int exceptions_ = std::uncaught_exceptions();
 };
 
 }  // namespace shmreg::core

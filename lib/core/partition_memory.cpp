@@ -14,8 +14,8 @@ using layout::kUnitBytes;
 using layout::Run;
 using layout::RunKind;
 
-// The next run of a class is as large as a quarter of what the class has, up to 64 KiB: few calls
-// for large partitions, little waste in small ones.
+// The next run of a class grows with the number it has: few calls for large partitions, little
+// waste in small ones.
 constexpr std::uint32_t kLargestRunFactor = 16;
 
 Status free_list_corrupt() {

@@ -226,21 +226,34 @@ std::uint64_t PartitionWork::sweep() {
 }
 
 Status PartitionWork::rebuild() {
-  sweep();
   const WriterIndex before(segment_, partition_);
   if (!before.valid()) return {Errc::corrupt, "an index descriptor leads outside of the segment"};
   const std::uint64_t live = partition_.services.load(std::memory_order_relaxed);
-  // Half full or less afterwards: the next rebuild is at least a quarter of the slots away.
-  std::uint32_t log2_slots = before.descriptor().log2_slots;
-  while ((live + 1) * 2 > (std::uint64_t{1} << log2_slots)) ++log2_slots;
+  const std::uint32_t log2_now = before.descriptor().log2_slots;
+  // Half full or less afterwards: the next rebuild is at least a quarter of the slots away. The
+  // largest index there is may fill up further.
+  std::uint32_t log2_slots = log2_now;
+  while ((live + 1) * 2 > (std::uint64_t{1} << log2_slots) && log2_slots < layout::kMaxLog2Slots) {
+    ++log2_slots;
+  }
+  const bool worth_clearing =
+      partition_.tombstones.load(std::memory_order_relaxed) * 8 > before.slot_count();
+  if (log2_slots == log2_now && !worth_clearing) {
+    return {Errc::segment_full,
+            "a partition holds as many services as it can; create the segment "
+            "anew with more --partitions"};
+  }
 
   // Before the memory of any index is written: a reader that counts its miss only if this has not
   // moved cannot have read a slot of the new filling and the old count.
   partition_.rebuilds.store(partition_.rebuilds.load(std::memory_order_relaxed) + 1,
                             std::memory_order_seq_cst);
-  const Result<layout::IndexDescriptor> taken = memory_.take_index(log2_slots);
+  Result<layout::IndexDescriptor> taken = memory_.take_index(log2_slots);
+  // No room for a larger one: one of the same size without the tombstones, if that is worth it.
+  if (!taken && log2_slots != log2_now && worth_clearing) taken = memory_.take_index(log2_now);
   if (!taken) return taken.status();
   const layout::IndexDescriptor& fresh = taken.value();
+  sweep();  // of ended owners' records; only now, where it comes to something
   Word64* to = segment_.slots(fresh);
   const std::uint64_t buckets = fresh.slots() / layout::kBucketSlots;
   RecordCopy record;

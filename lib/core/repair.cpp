@@ -40,7 +40,6 @@ class Repair {
 
  private:
   void reset() {
-    // A dead writer may have published under a number that it advanced to: never used again.
     for (auto& list : partition_.free_records) list.store(0, std::memory_order_release);
     for (auto& list : partition_.free_indices) list.store(0, std::memory_order_release);
     partition_.free_cells.store(0, std::memory_order_release);

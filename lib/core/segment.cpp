@@ -57,6 +57,12 @@ Identity make_identity(const Geometry& geometry) {
   return identity;
 }
 
+Status check_kernel() {
+  if (sys::kernel_at_least(5, 4)) return {};
+  return {Errc::unsupported,
+          "this kernel is " + sys::kernel_release() + "; shmreg needs Linux 5.4 or newer"};
+}
+
 // Claims and opens a part of a file that nobody else knows yet.
 Status claim_and_open(const sys::SharedFile& file, const sys::Mapping& mapping,
                       std::uint64_t offset, std::uint64_t bytes) {
@@ -117,6 +123,7 @@ Status check_identity(const Identity& identity, std::uint64_t file_bytes) {
 }
 
 Status Segment::create(const std::string& file_name, const SegmentCreation& creation) {
+  if (Status kernel = check_kernel(); !kernel) return kernel;
   const Geometry& geometry = creation.geometry;
   Result<sys::SharedFile> created = sys::SharedFile::create_unnamed(creation.mode, creation.group);
   if (!created) return created.status();
@@ -160,17 +167,12 @@ Status Segment::create(const std::string& file_name, const SegmentCreation& crea
 }
 
 Result<std::shared_ptr<Segment>> Segment::attach(const std::string& file_name, bool writable,
-                                                 const std::vector<std::uint32_t>& trusted) {
-  if (!sys::kernel_at_least(5, 4)) {
-    return Status(Errc::unsupported,
-                  "this kernel is " + sys::kernel_release() + "; shmreg needs Linux 5.4 or newer");
-  }
+                                                 const std::vector<std::uint32_t>& trusted,
+                                                 bool retired_too) {
+  if (Status kernel = check_kernel(); !kernel) return kernel;
   Result<sys::SharedFile> opened = sys::SharedFile::open(file_name, writable);
   if (!opened) return opened.status();
   sys::SharedFile& file = opened.value();
-  // Another copy of this library in this process may be attached to the same file: closing ours
-  // would drop its locks. Whether it is can only be seen once it is mapped; until then, keep.
-  file.keep();
   const Result<sys::FileStatus> status = file.status();
   if (!status) return status.status();
   const std::uint32_t owner = status.value().owner;
@@ -190,9 +192,17 @@ Result<std::shared_ptr<Segment>> Segment::attach(const std::string& file_name, b
                                           std::to_string(got.value()) + " bytes)");
   }
   if (Status fits = check_identity(identity, status.value().size_bytes); !fits) return fits;
+  if (writable && identity.layout_minor > layout::kLayoutMinor) {
+    return Status(Errc::permission_denied,
+                  "the segment has layout version " + std::to_string(identity.layout_major) + "." +
+                      std::to_string(identity.layout_minor) +
+                      ", newer than this library's: it may be read, not written");
+  }
   Result<sys::Mapping> mapped = sys::Mapping::reserve(file, identity.bytes_limit, writable);
   if (!mapped) return mapped.status();
 
+  // From here on the destructor decides whether it may be closed.
+  file.keep();
   auto segment = std::make_shared<Segment>(std::move(file), std::move(mapped).value(), identity,
                                            file_name, writable);
   const Geometry& geometry = segment->geometry();
@@ -203,8 +213,9 @@ Result<std::shared_ptr<Segment>> Segment::attach(const std::string& file_name, b
       !segment->open_up_to(claimed)) {
     return Status(Errc::corrupt, "the segment's header claims more or less than there can be");
   }
-  if (segment->retired()) {
-    return Status(Errc::no_such_segment, "the segment is being destroyed");
+  if (segment->retired() && !retired_too) {
+    return Status(Errc::segment_retired,
+                  "it is being destroyed; if that does not end, 'regctl destroy' finishes it");
   }
   return segment;
 }

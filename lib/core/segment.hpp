@@ -43,9 +43,11 @@ class Segment {
   // Complete under its name, or not at all.
   [[nodiscard]] static Status create(const std::string& file_name, const SegmentCreation& creation);
 
-  // Opens, checks and maps. `trusted` owners besides root and oneself.
+  // Opens, checks and maps. `trusted` owners besides root and oneself. segment_retired where it is
+  // being destroyed, unless `retired_too`.
   [[nodiscard]] static Result<std::shared_ptr<Segment>> attach(
-      const std::string& file_name, bool writable, const std::vector<std::uint32_t>& trusted);
+      const std::string& file_name, bool writable, const std::vector<std::uint32_t>& trusted,
+      bool retired_too = false);
 
   Segment(sys::SharedFile file, sys::Mapping mapping, const layout::Identity& identity,
           std::string file_name, bool writable);

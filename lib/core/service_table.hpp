@@ -4,7 +4,7 @@
 // Always holds: a record is complete before a slot leads to it and unchanged while one does;
 // unregistering begins with the record's stamp, which is the moment it happens; memory is given
 // back only after nothing leads to it; every change lies in a DirtySection, so that a successor
-// repairs what a dead writer left. Nothing is changed before it is certain that there is room.
+// repairs what a dead writer left. No service is changed before it is certain that there is room.
 #pragma once
 
 #include <cstdint>

@@ -16,9 +16,10 @@
 //    184  checksum                   8  XXH3, seed 0, of bytes 0..183
 //    --- what lies above never changes once the segment has a name ---
 //    256  retired                    8  not 0: destroyed; a line of its own, every writer reads it
-//    320  claimed_end                8  heap bytes below this offset are claimed from the file
-//    system 384  heap_top                   8  the next granule to hand out (a hint that anyone
-//    advances) 448  next_id                    8  one fetch_add a registration 512  .. 4095 zero
+//    320  claimed_end                8  the heap below this offset is claimed
+//    384  heap_top                   8  the next granule to hand out; a hint that anyone advances
+//    448  next_id                    8  one fetch_add a registration
+//    512  .. 4095                       zero
 #pragma once
 
 #include <array>

@@ -11,15 +11,15 @@
 //    136  change_counter    8  }
 //    144  services          4  slots that lead to a record, of live owners or not
 //    148  tombstones        4
-//    152  free_cells        4  list of health cells: index + 1
+//    152  free_cells        4  list of health cells: offset / 32
 //    156  reserve           4
 //    160  free_records 22 x 4  by size class, lists of records: location
 //    248  free_indices 17 x 4  by log2 of slots - 4, lists of indices: first granule
 //    316  runs        22 x 4   how many runs each size class has (how large the next one is made)
 //    404  reserve         108
 //
-// The first line is what readers touch. Everything from 64 on is written under the lock; repair
-// rebuilds 144..404 from what the index reaches and the run map says.
+// The first line is what readers touch. From 76 on everything is written under the lock; repair
+// rebuilds 144..315 from what the index reaches and the run map says.
 #pragma once
 
 #include <array>

@@ -69,7 +69,7 @@ struct MarkState {
 // partition's lock; rebuilt by repair. The generation says whose list it is: a list of an earlier
 // life is reclaimed by whoever wants to use it.
 struct OwnerList {
-  Word32 head;  // health cell index + 1; 0: empty
+  Word32 head;  // a health cell's offset / 32; 0: empty
   Word32 count;
   Word32 generation;
   Word32 reserve;

@@ -128,7 +128,7 @@ static_assert(sizeof(ProcessAttribute) == 24);
 //
 //   0  id            8  0: free
 //   8  deadline_ns   8  of a ttl, monotonic clock; in a free cell: unused
-//  16  next, prev  4+4  cell index + 1 in the owner's list; next in the free list
+//  16  next, prev  4+4  cells (offset / 32) in the owner's list, 0: none; next in the free list
 //  24  location      4  of the record, for whoever comes by the owner's list
 //  28  health        4
 struct HealthCell {

@@ -55,6 +55,6 @@ struct IndexDescriptor {
   }
 };
 inline constexpr std::uint32_t kMinLog2Slots = 4;
-inline constexpr std::uint32_t kMaxLog2Slots = 20;  // 8 MiB; a partition of 786,432 services
+inline constexpr std::uint32_t kMaxLog2Slots = 20;  // 8 MiB: about a million services a partition
 
 }  // namespace shmreg::layout

@@ -2,35 +2,19 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/locale/utf.hpp>
 #include <set>
 
+#include "core/printable.hpp"
 #include "core/record_image.hpp"
 #include "core/segment.hpp"
 #include "layout/record.hpp"
 
 namespace shmreg {
+
+using core::has_control;
+using core::is_utf8;
+
 namespace {
-
-namespace utf = boost::locale::utf;
-using Utf8 = utf::utf_traits<char>;
-
-bool is_control(utf::code_point c) { return c < 0x20 || (c >= 0x7f && c < 0xa0); }
-
-// Decodes one character; utf::illegal or utf::incomplete where it is none.
-utf::code_point next(std::string_view text, std::size_t& at) {
-  const char* p = text.data() + at;
-  const utf::code_point c = Utf8::decode(p, text.data() + text.size());
-  at = static_cast<std::size_t>(p - text.data());
-  return c;
-}
-
-bool has_control(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
-    if (is_control(next(text, at))) return true;
-  }
-  return false;
-}
 
 std::string quoted(std::string_view text) { return "'" + printable(text.substr(0, 80)) + "'"; }
 
@@ -46,32 +30,6 @@ Status check_unique(const Names& names, std::string_view what) {
 }
 
 }  // namespace
-
-bool is_utf8(std::string_view text) noexcept {
-  for (std::size_t at = 0; at < text.size();) {
-    if (!utf::is_valid_codepoint(next(text, at))) return false;
-  }
-  return true;
-}
-
-std::string printable(std::string_view text) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::string out;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t begin = at;
-    const utf::code_point c = next(text, at);
-    if (!utf::is_valid_codepoint(c)) at = begin + 1;
-    if (utf::is_valid_codepoint(c) && !is_control(c)) {
-      out.append(text.substr(begin, at - begin));
-      continue;
-    }
-    for (const char byte : text.substr(begin, at - begin)) {
-      const auto value = static_cast<unsigned char>(byte);
-      out += {'\\', 'x', kHex[value >> 4], kHex[value & 15]};
-    }
-  }
-  return out;
-}
 
 Result<std::string> segment_file_name(std::string_view segment) {
   const auto allowed = [](char c) {
@@ -107,19 +65,21 @@ Status check_namespace(std::string_view name) {
   return {};
 }
 
-Result<std::string> full_name(std::string_view service) {
+Status check_service(std::string_view service) {
+  if (service.empty()) return {Errc::invalid_name, "the service name is empty"};
   const std::size_t slash = service.rfind('/');
-  const std::string_view space =
-      slash == std::string_view::npos ? "default" : service.substr(0, slash);
-  const std::string_view name =
-      slash == std::string_view::npos ? service : service.substr(slash + 1);
-  if (service.empty()) return Status(Errc::invalid_name, "the service name is empty");
-  if (name.empty()) {
-    return Status(Errc::invalid_name, "service " + quoted(service) + " ends in a slash");
+  if (slash == std::string_view::npos) return check_text(service, "service name");
+  if (slash + 1 == service.size()) {
+    return {Errc::invalid_name, "service " + quoted(service) + " ends in a slash"};
   }
-  if (Status checked = check_namespace(space); !checked) return checked;
-  if (Status checked = check_text(name, "service name"); !checked) return checked;
-  return std::string(space) + "/" + std::string(name);
+  if (Status checked = check_namespace(service.substr(0, slash)); !checked) return checked;
+  return check_text(service.substr(slash + 1), "service name");
+}
+
+Result<std::string> full_name(std::string_view service) {
+  if (Status checked = check_service(service); !checked) return checked;
+  const bool has_namespace = service.find('/') != std::string_view::npos;
+  return has_namespace ? std::string(service) : "default/" + std::string(service);
 }
 
 Status encode_spec(const ServiceSpec& spec, std::string_view key,

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/printable.hpp"
 #include "shmreg/error.hpp"
 #include "shmreg/registry.hpp"
 
@@ -18,13 +19,14 @@ namespace shmreg {
 [[nodiscard]] Status check_text(std::string_view text, std::string_view what,
                                 bool allow_slash = true);
 [[nodiscard]] Status check_namespace(std::string_view name);
-[[nodiscard]] bool is_utf8(std::string_view text) noexcept;
+
+// "NAMESPACE/NAME" or "NAME". Allocates only to say what is wrong.
+[[nodiscard]] Status check_service(std::string_view service);
 
 // Checks a spec against `key` and encodes its attributes.
 [[nodiscard]] Status encode_spec(const ServiceSpec& spec, std::string_view key,
                                  std::vector<unsigned char>& attributes);
 
-// For messages: control characters and what is not UTF-8 as \xNN.
-[[nodiscard]] std::string printable(std::string_view text);
+using core::printable;
 
 }  // namespace shmreg

@@ -19,9 +19,12 @@ Registration::Registration(Registration&& other) noexcept
 }
 
 Registration& Registration::operator=(Registration&& other) noexcept {
-  std::swap(attachment_, other.attachment_);
-  std::swap(full_name_, other.full_name_);
-  std::swap(id_, other.id_);
+  if (this == &other) return *this;
+  const Registration replaced(std::move(*this));  // unregistered at the end of this
+  attachment_ = std::move(other.attachment_);
+  full_name_ = std::move(other.full_name_);
+  id_ = std::exchange(other.id_, 0);
+  other.attachment_.reset();
   return *this;
 }
 

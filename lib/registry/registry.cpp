@@ -166,10 +166,9 @@ Errc Registry::lookup(std::string_view service, Service& found) const {
   // more closely.
   const Errc outcome = core::lookup(segment, attachment_->watch(), service, found);
   if (outcome != Errc::not_found) return outcome;
-  const Result<std::string> key = full_name(service);
-  if (!key) return key.code();
-  if (key->size() == service.size()) return Errc::not_found;
-  return core::lookup(segment, attachment_->watch(), *key, found);
+  if (const Status checked = check_service(service); !checked) return checked.code();
+  if (service.find('/') != std::string_view::npos) return Errc::not_found;
+  return core::lookup(segment, attachment_->watch(), "default/" + std::string(service), found);
 }
 
 Result<Service> Registry::lookup(std::string_view service) const {

@@ -59,14 +59,15 @@ layout::Geometry geometry_from(std::string_view segment, const CreateOptions& op
   return geometry;
 }
 
-// Services with a live owner, as far as they can be read.
-std::uint64_t live_services(const core::Segment& segment) {
+// Services with a live owner.
+Result<std::uint64_t> live_services(const core::Segment& segment) {
   core::PidWatch watch;
   std::vector<Service> services;
   for (std::uint32_t p = 0; p < segment.geometry().partitions; ++p) {
-    (void)core::read_partition(segment, watch, p, std::nullopt, services);
+    const Errc outcome = core::read_partition(segment, watch, p, std::nullopt, services);
+    if (outcome != Errc::ok) return Status(outcome);
   }
-  return services.size();
+  return std::uint64_t{services.size()};
 }
 
 }  // namespace
@@ -98,7 +99,7 @@ bool create_segment(std::string_view name, const CreateOptions& options) {
 std::uint64_t destroy_segment(std::string_view name, bool force, const TrustOptions& trust) {
   const std::string file_name = checked_file_name(name);
   const Result<std::shared_ptr<core::Segment>> attached =
-      core::Segment::attach(file_name, true, trusted_users(trust));
+      core::Segment::attach(file_name, true, trusted_users(trust), true);
   if (!attached) {
     const bool unreadable =
         attached.code() == Errc::corrupt || attached.code() == Errc::incompatible;
@@ -116,14 +117,21 @@ std::uint64_t destroy_segment(std::string_view name, bool force, const TrustOpti
   const Result<bool> locked = segment.file().lock(core::kDestroyLock);
   if (!locked) fail(locked.code(), name, locked.message());
   if (!locked.value()) {
-    const auto holder = segment.file().lock_state(core::kDestroyLock);
+    const auto holder = segment.file().lock_state(core::kDestroyLock, true);
     const std::int32_t pid = holder.ok() ? holder->pid : 0;
     fail(Errc::segment_in_use, name,
          "process " + std::to_string(pid) + " (" +
-             sys::program_of(static_cast<std::uint32_t>(std::max(pid, 0))) +
+             printable(sys::program_of(static_cast<std::uint32_t>(std::max(pid, 0)))) +
              ") holds its destroy lock; end it or try again");
   }
-  const std::uint64_t services = live_services(segment);
+  const Result<std::uint64_t> counted = live_services(segment);
+  const std::uint64_t services = counted.ok() ? *counted : 0;
+  if (!counted && !force) {
+    segment.file().unlock(core::kDestroyLock);
+    fail(counted.code(), name,
+         "its services cannot be read (" + counted.message() +
+             "); --force destroys it all the same");
+  }
   if (services > 0 && !force) {
     segment.file().unlock(core::kDestroyLock);
     fail(Errc::segment_in_use, name,
@@ -134,15 +142,16 @@ std::uint64_t destroy_segment(std::string_view name, bool force, const TrustOpti
   // What the name leads to may have been replaced meanwhile: only the file that is locked goes.
   const auto named = sys::status_of_name(file_name);
   const auto opened = segment.file().status();
-  segment.header().retired.store(1, std::memory_order_seq_cst);
   if (named.ok() && opened.ok() && named->inode == opened->inode &&
       named->device == opened->device) {
     if (Status gone = sys::unlink_name(file_name); !gone && gone.code() != Errc::no_such_segment) {
-      segment.header().retired.store(0, std::memory_order_seq_cst);
       segment.file().unlock(core::kDestroyLock);
       fail(gone.code(), name, gone.message());
     }
   }
+  // After the name: killed in between, the segment is gone all the same, and who is attached learns
+  // it from the file's lost name. The other way round a name would stay that nobody can use.
+  segment.header().retired.store(1, std::memory_order_seq_cst);
   segment.file().unlock(core::kDestroyLock);
   return services;
 }
@@ -186,6 +195,8 @@ DoctorReport doctor(std::string_view name, const TrustOptions& trust) {
   }
   const auto status = file->status();
   if (!status) fail(status.code(), name, status.message());
+  // A process attached to it must not close any descriptor of it (see Segment).
+  file->keep(core::may_be_attached(*status));
   const auto trusted = trusted_users(trust);
   if (status->owner != 0 && status->owner != sys::effective_user() &&
       std::find(trusted.begin(), trusted.end(), status->owner) == trusted.end()) {
@@ -193,8 +204,6 @@ DoctorReport doctor(std::string_view name, const TrustOptions& trust) {
          "its file belongs to user " + sys::user_name(status->owner) + "; --trust-owner " +
              sys::user_name(status->owner) + " accepts it");
   }
-  // A process attached to it must not close any descriptor of it (see Segment).
-  file->keep(core::may_be_attached(*status));
   DoctorReport report = core::check_segment(file.value(), status->size_bytes);
   const bool marks = sys::kernel_marks_ends();
   report.guarantees.push_back(

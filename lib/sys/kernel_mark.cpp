@@ -48,26 +48,40 @@ void KernelMark::disarm() noexcept {
   std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
+namespace {
+
+// What the first trial that could be made has shown.
+enum class Answer : std::uint32_t { not_tried, yes, no };
+std::atomic<Answer> known_answer{Answer::not_tried};
+
+}  // namespace
+
 bool kernel_marks_ends() {
-  static const bool works = [] {
-    struct Trial {
-      KernelMark mark;
-      std::atomic<std::uint32_t> word{0};
-    } trial;
-    Thread thread;
-    const bool started = thread.start(
-        [](void* context) {
-          auto& mine = *static_cast<Trial*>(context);
-          if (!mine.mark.adopt_thread()) return;
-          mine.mark.arm(&mine.word);
-          mine.word.store(own_thread_id(), std::memory_order_release);
-        },
-        &trial);
-    if (!started) return false;
-    thread.join();
-    return (trial.word.load(std::memory_order_acquire) & kOwnerDied) != 0;
-  }();
+  const Answer known = known_answer.load(std::memory_order_acquire);
+  if (known != Answer::not_tried) return known == Answer::yes;
+  struct Trial {
+    KernelMark mark;
+    std::atomic<std::uint32_t> word{0};
+  } trial;
+  Thread thread;
+  const bool started = thread.start(
+      [](void* context) {
+        auto& mine = *static_cast<Trial*>(context);
+        if (!mine.mark.adopt_thread()) return;
+        mine.mark.arm(&mine.word);
+        mine.word.store(own_thread_id(), std::memory_order_release);
+      },
+      &trial);
+  // No thread to try it with says nothing about the kernel: asked again next time.
+  if (!started) return false;
+  thread.join();
+  const bool works = (trial.word.load(std::memory_order_acquire) & kOwnerDied) != 0;
+  known_answer.store(works ? Answer::yes : Answer::no, std::memory_order_release);
   return works;
+}
+
+void set_kernel_marks_ends(bool works) noexcept {
+  known_answer.store(works ? Answer::yes : Answer::no, std::memory_order_release);
 }
 
 }  // namespace shmreg::sys

@@ -46,7 +46,10 @@ class KernelMark {
 };
 
 // Whether marks work here: lets a thread end and looks. The first call in a process costs a thread,
-// later ones a load.
+// later ones a load. Where there is no thread to be had it says no, for this once.
 [[nodiscard]] bool kernel_marks_ends();
+// For tests of the fall-back, where marks do work: what kernel_marks_ends() says from now on in
+// this process and those forked from it.
+void set_kernel_marks_ends(bool works) noexcept;
 
 }  // namespace shmreg::sys

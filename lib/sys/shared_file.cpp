@@ -21,6 +21,9 @@ constexpr std::uint64_t kClaimBytes = std::uint64_t{1} << 20;
 // Beyond the largest file there can be in a tmpfs, within the range of off_t.
 constexpr std::uint64_t kLockBase = std::uint64_t{1} << 60;
 
+// O_NONBLOCK: a FIFO of that name must not hold us; it has no effect on a regular file.
+constexpr int kOpenFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+
 std::string path_of(const std::string& file_name) {
   return std::string(kDirectory) + "/" + file_name;
 }
@@ -58,17 +61,48 @@ auto retry_interrupted(Call call) {
 
 }  // namespace
 
+SharedFile::SharedFile(int descriptor) noexcept : descriptor_(descriptor) {
+  struct stat st {};
+  if (descriptor < 0 || ::fstat(descriptor, &st) != 0) return;
+  device_ = st.st_dev;
+  inode_ = st.st_ino;
+}
+
 SharedFile::SharedFile(SharedFile&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)), keep_(std::exchange(other.keep_, false)) {}
+    : descriptor_(other.descriptor_.exchange(-1)),
+      keep_(std::exchange(other.keep_, false)),
+      device_(other.device_),
+      inode_(other.inode_) {}
 
 SharedFile& SharedFile::operator=(SharedFile&& other) noexcept {
-  std::swap(descriptor_, other.descriptor_);
+  other.descriptor_.store(descriptor_.exchange(other.descriptor_.load()));
   std::swap(keep_, other.keep_);
+  std::swap(device_, other.device_);
+  std::swap(inode_, other.inode_);
   return *this;
 }
 
 SharedFile::~SharedFile() {
-  if (descriptor_ >= 0 && !keep_) ::close(descriptor_);
+  if (descriptor() >= 0 && !keep_ && intact()) ::close(descriptor());
+}
+
+bool SharedFile::intact() const noexcept {
+  struct stat st {};
+  return ::fstat(descriptor(), &st) == 0 && st.st_dev == device_ && st.st_ino == inode_;
+}
+
+bool SharedFile::reopen(const std::string& file_name, bool writable) noexcept {
+  if (intact()) return true;
+  const int again = ::open(path_of(file_name).c_str(), (writable ? O_RDWR : O_RDONLY) | kOpenFlags);
+  if (again < 0) return false;
+  struct stat st {};
+  if (::fstat(again, &st) != 0 || st.st_dev != device_ || st.st_ino != inode_) {
+    ::close(again);
+    return false;
+  }
+  // The old number is not closed: it is somebody else's.
+  descriptor_.store(again, std::memory_order_release);
+  return true;
 }
 
 Result<SharedFile> SharedFile::create_unnamed(std::uint32_t mode,
@@ -76,7 +110,7 @@ Result<SharedFile> SharedFile::create_unnamed(std::uint32_t mode,
   const std::string directory(kDirectory);
   SharedFile file(retry_interrupted(
       [&] { return ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); }));
-  if (file.descriptor_ < 0) return status_of(errno, "cannot create a file in " + directory);
+  if (!file.is_open()) return status_of(errno, "cannot create a file in " + directory);
   if (group && ::fchown(file.descriptor_, static_cast<uid_t>(-1), *group) != 0) {
     return status_of(errno, "cannot give the segment to group " + std::to_string(*group));
   }
@@ -89,25 +123,23 @@ Status SharedFile::publish(const std::string& file_name) const {
   const std::string path = path_of(file_name);
   // Through /proc for everybody; AT_EMPTY_PATH needs CAP_DAC_READ_SEARCH before Linux 6.10 but
   // works where /proc is not mounted.
-  const std::string self = "/proc/self/fd/" + std::to_string(descriptor_);
+  const std::string self = "/proc/self/fd/" + std::to_string(descriptor());
   if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) return {};
   if (errno == ENOENT || errno == ENOTDIR) {
-    if (::linkat(descriptor_, "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH) == 0) return {};
+    if (::linkat(descriptor(), "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH) == 0) return {};
   }
   return status_of(errno, "cannot name the segment " + path);
 }
 
 Result<SharedFile> SharedFile::open(const std::string& file_name, bool writable) {
   const std::string path = path_of(file_name);
-  // O_NONBLOCK: a FIFO of that name must not hold us; it has no effect on a regular file.
-  const int flags = (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
-  // Asked before opening: closing what another part of this process has open as a segment would
-  // drop that one's locks, so only regular files are opened in the first place.
+  // Asked before opening: opening a FIFO or a device can have effects of its own.
   struct stat st {};
   if (::lstat(path.c_str(), &st) != 0) return status_of(errno, path);
   if (!S_ISREG(st.st_mode)) return Status(Errc::incompatible, path + " is not a regular file");
-  SharedFile file(retry_interrupted([&] { return ::open(path.c_str(), flags); }));
-  if (file.descriptor_ < 0) return status_of(errno, path);
+  SharedFile file(retry_interrupted(
+      [&] { return ::open(path.c_str(), (writable ? O_RDWR : O_RDONLY) | kOpenFlags); }));
+  if (!file.is_open()) return status_of(errno, path);
   if (::fstat(file.descriptor_, &st) != 0) return status_of(errno, path);
   if (!S_ISREG(st.st_mode)) return Status(Errc::incompatible, path + " is not a regular file");
   return file;
@@ -115,7 +147,7 @@ Result<SharedFile> SharedFile::open(const std::string& file_name, bool writable)
 
 Result<FileStatus> SharedFile::status() const {
   struct stat st {};
-  if (::fstat(descriptor_, &st) != 0) return status_of(errno, "fstat");
+  if (::fstat(descriptor(), &st) != 0) return status_of(errno, "fstat");
   return from_stat(st);
 }
 
@@ -130,15 +162,20 @@ Status SharedFile::set_size(std::uint64_t bytes) const {
                                 " bytes; raise it or ask for a smaller --max-size"};
   }
   const int failed =
-      retry_interrupted([&] { return ::ftruncate(descriptor_, static_cast<off_t>(bytes)); });
+      retry_interrupted([&] { return ::ftruncate(descriptor(), static_cast<off_t>(bytes)); });
   return failed != 0 ? status_of(errno, "cannot size the segment") : Status();
 }
 
 Status SharedFile::claim(std::uint64_t offset, std::uint64_t bytes) const {
+  if (!intact()) {
+    return {Errc::system_error,
+            "this process has closed the segment's file descriptor (closefrom?); it is opened "
+            "again within a second: try again"};
+  }
   while (bytes > 0) {
     const std::uint64_t part = std::min(bytes, kClaimBytes);
     struct statvfs fs {};
-    if (retry_interrupted([&] { return ::fstatvfs(descriptor_, &fs); }) != 0) {
+    if (retry_interrupted([&] { return ::fstatvfs(descriptor(), &fs); }) != 0) {
       return status_of(errno, "cannot ask for the room in " + std::string(kDirectory));
     }
     const std::uint64_t free_bytes = std::uint64_t{fs.f_bavail} * fs.f_frsize;
@@ -149,7 +186,7 @@ Status SharedFile::claim(std::uint64_t offset, std::uint64_t bytes) const {
                                   " more are needed; free some or mount it larger"};
     }
     const int failed = retry_interrupted([&] {
-      return ::fallocate(descriptor_, 0, static_cast<off_t>(offset), static_cast<off_t>(part));
+      return ::fallocate(descriptor(), 0, static_cast<off_t>(offset), static_cast<off_t>(part));
     });
     if (failed != 0) return status_of(errno, "cannot claim memory in " + std::string(kDirectory));
     offset += part;
@@ -162,7 +199,7 @@ Result<std::size_t> SharedFile::read(std::uint64_t offset, void* into, std::size
   std::size_t done = 0;
   while (done < bytes) {
     const ssize_t got = retry_interrupted([&] {
-      return ::pread(descriptor_, static_cast<char*>(into) + done, bytes - done,
+      return ::pread(descriptor(), static_cast<char*>(into) + done, bytes - done,
                      static_cast<off_t>(offset + done));
     });
     if (got < 0) return status_of(errno, "cannot read the segment's file");
@@ -176,7 +213,7 @@ Status SharedFile::write(std::uint64_t offset, const void* from, std::size_t byt
   std::size_t done = 0;
   while (done < bytes) {
     const ssize_t put = retry_interrupted([&] {
-      return ::pwrite(descriptor_, static_cast<const char*>(from) + done, bytes - done,
+      return ::pwrite(descriptor(), static_cast<const char*>(from) + done, bytes - done,
                       static_cast<off_t>(offset + done));
     });
     if (put < 0) return status_of(errno, "cannot write the segment's file");
@@ -187,19 +224,19 @@ Status SharedFile::write(std::uint64_t offset, const void* from, std::size_t byt
 
 Result<bool> SharedFile::lock(std::uint64_t key) const {
   struct flock range = byte_range(key, F_WRLCK);
-  if (::fcntl(descriptor_, F_SETLK, &range) == 0) return true;
+  if (::fcntl(descriptor(), F_SETLK, &range) == 0) return true;
   if (errno == EACCES || errno == EAGAIN) return false;
   return status_of(errno, "cannot place a file lock");
 }
 
 void SharedFile::unlock(std::uint64_t key) const noexcept {
   struct flock range = byte_range(key, F_UNLCK);
-  ::fcntl(descriptor_, F_SETLK, &range);
+  ::fcntl(descriptor(), F_SETLK, &range);
 }
 
-Result<LockState> SharedFile::lock_state(std::uint64_t key) const {
-  struct flock range = byte_range(key, F_RDLCK);
-  if (::fcntl(descriptor_, F_OFD_GETLK, &range) != 0) {
+Result<LockState> SharedFile::lock_state(std::uint64_t key, bool readers) const {
+  struct flock range = byte_range(key, readers ? F_WRLCK : F_RDLCK);
+  if (::fcntl(descriptor(), F_OFD_GETLK, &range) != 0) {
     return status_of(errno, "cannot ask for a file lock");
   }
   LockState state;

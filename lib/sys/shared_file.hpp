@@ -7,6 +7,7 @@
 // by itself when it is told to keep(): the descriptor then stays until the process ends.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -56,8 +57,17 @@ class SharedFile {
   [[nodiscard]] static Result<SharedFile> open(const std::string& file_name, bool writable);
 
   void keep(bool keep = true) noexcept { keep_ = keep; }
-  [[nodiscard]] bool is_open() const noexcept { return descriptor_ >= 0; }
-  [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
+  [[nodiscard]] bool is_open() const noexcept { return descriptor() >= 0; }
+  [[nodiscard]] int descriptor() const noexcept {
+    return descriptor_.load(std::memory_order_acquire);
+  }
+  // Whether the descriptor still leads to the file that was opened. Programs close descriptors that
+  // are not theirs (closefrom and the like), and the number is then somebody else's file: nothing
+  // may be claimed in that, and its locks prove nothing.
+  [[nodiscard]] bool intact() const noexcept;
+  // Opens the file anew by its name where it is no longer intact; false where the name leads
+  // elsewhere by now.
+  bool reopen(const std::string& file_name, bool writable) noexcept;
 
   [[nodiscard]] Result<FileStatus> status() const;
   [[nodiscard]] Status set_size(std::uint64_t bytes) const;
@@ -76,19 +86,22 @@ class SharedFile {
   // Whether any process, this one too, holds a write lock there. By F_OFD_GETLK of type F_RDLCK:
   // plain F_GETLK says of one's own lock that it is free, and a stranger's read lock must not
   // count.
-  [[nodiscard]] Result<LockState> lock_state(std::uint64_t key) const;
+  // With `readers` those count as well, to name who is in the way.
+  [[nodiscard]] Result<LockState> lock_state(std::uint64_t key, bool readers = false) const;
 
  private:
-  SharedFile(int descriptor) noexcept : descriptor_(descriptor) {}  // NOLINT
+  explicit SharedFile(int descriptor) noexcept;
 
-  int descriptor_ = -1;
+  std::atomic<int> descriptor_{-1};
   bool keep_ = false;
+  std::uint64_t device_ = 0;
+  std::uint64_t inode_ = 0;
 };
 
 // What the name leads to at this moment, without opening it.
 [[nodiscard]] Result<FileStatus> status_of_name(const std::string& file_name);
 [[nodiscard]] Status unlink_name(const std::string& file_name);
-// The regular files in kDirectory whose name begins with `prefix`, sorted.
+// The entries of kDirectory whose name begins with `prefix`, sorted.
 [[nodiscard]] std::vector<std::string> file_names(std::string_view prefix);
 
 [[nodiscard]] std::uint32_t effective_user() noexcept;

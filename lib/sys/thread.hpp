@@ -34,6 +34,17 @@ inline void relax_cpu() noexcept {
 #endif
 }
 
+// Thread cancellation, kept away from operations that hold a lock: a thread cancelled there would
+// unwind out of the middle of a change.
+class CancellationState {
+ public:
+  void disable() noexcept { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+  void restore() noexcept { pthread_setcancelstate(before_, nullptr); }
+
+ private:
+  int before_ = PTHREAD_CANCEL_ENABLE;
+};
+
 // Whether the caller runs on an alternate signal stack (sigaltstack(2)).
 [[nodiscard]] bool on_signal_stack() noexcept;
 

@@ -101,7 +101,8 @@ class Owner {
 
 class Registry;
 
-// Holds a registration of this process and unregisters it when destroyed. Movable. Destroying it in
+// Holds a registration of this process and unregisters it when destroyed, or when another one is
+// moved into it. Destroying it in
 // a forked child, or after the name was lost, does nothing.
 class Registration {
  public:
@@ -204,7 +205,7 @@ class Registry {
 
   // One live service. ok, not_found, invalid_name, busy or corrupt. Takes no lock, makes no system
   // call (but: owner kind pid, owners known by byte lock, first touch of newly claimed memory).
-  // Allocates only for records over Service::kInlineBytes.
+  // Allocates only for records over Service::kInlineBytes, and for names without a namespace.
   [[nodiscard]] Errc lookup(std::string_view service, Service& found) const;
   // The same, with a message that says what was looked for.
   [[nodiscard]] Result<Service> lookup(std::string_view service) const;
