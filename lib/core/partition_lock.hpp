@@ -61,6 +61,9 @@ class DirtySection {
   explicit DirtySection(layout::Partition& partition) noexcept : partition_(partition) {
     // Before any store of the change: those are releases too, so who sees one of them sees this.
     partition_.dirty.store(1, std::memory_order_seq_cst);
+    // What a killed process leaves is what it did in program order: only the compiler could move a
+    // relaxed store of the change to before this one.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
   }
   DirtySection(const DirtySection&) = delete;
   DirtySection& operator=(const DirtySection&) = delete;
