@@ -4,7 +4,7 @@
 // `Batched`, compiled anew for each contender with its `find` and `visit` inlined, so that no
 // indirect call lies between one operation and the next, and the loop is the same for all.
 // Every answer is used: it is kept in memory as a whole, and its digest is added up and compared
-// with what the workload says it must be.
+// with what the workload says it must be. Whether all of it is right is asked once, after filling.
 //
 // To add one: derive from Batched in a file contender_NAME.cpp, with
 //   using Found             what a lookup copies its answer into; reused from lookup to lookup
@@ -35,6 +35,8 @@ class Contender {
 
   // Registers all that are present, once. Throws std::exception where that is not possible.
   virtual void fill(const Workload& workload) = 0;
+  // Whether each is found with the endpoint that belongs to it. Not timed.
+  [[nodiscard]] virtual bool has_all(std::span<const Key> keys) = 0;
   // Looks up each; the sum of the digests of what was found.
   virtual std::uint64_t look_up(std::span<const Key> keys) = 0;
   // Looks up keys.size() times, where the name to ask for next depends on the answer. The number of
@@ -62,6 +64,15 @@ inline void keep(const T& value) {
 template <class Derived>
 class Batched : public Contender {
  public:
+  [[nodiscard]] bool has_all(std::span<const Key> keys) final {
+    Derived& self = static_cast<Derived&>(*this);
+    typename Derived::Found found;
+    for (const Key& key : keys) {
+      if (!self.find(key, found) || Derived::endpoint(found) != value_of(key).view()) return false;
+    }
+    return true;
+  }
+
   std::uint64_t look_up(std::span<const Key> keys) final {
     Derived& self = static_cast<Derived&>(*this);
     typename Derived::Found found;

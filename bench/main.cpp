@@ -123,9 +123,7 @@ class Bench {
         skip(entry.name, workload.services(), problem.what());
         continue;
       }
-      if (contender->look_up(workload.present()) != sum_of_digests(workload.present())) {
-        throw WrongAnswer("after filling", entry.name);
-      }
+      if (!contender->has_all(workload.present())) throw WrongAnswer("after filling", entry.name);
       competitors.push_back({entry.name, std::move(contender)});
     }
     return competitors;
