@@ -1,0 +1,48 @@
+// What a test does to its own process, always in a child: limits, another user, file systems of its
+// own.
+#pragma once
+
+#include <dirent.h>
+#include <grp.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <string>
+
+namespace shmreg::test {
+
+inline constexpr uid_t kNobody = 65534;
+
+[[nodiscard]] inline bool become_nobody() {
+  return ::setgroups(0, nullptr) == 0 && ::setresgid(kNobody, kNobody, kNobody) == 0 &&
+         ::setresuid(kNobody, kNobody, kNobody) == 0;
+}
+
+// The soft limit alone: it can be raised again.
+[[nodiscard]] inline bool limit(__rlimit_resource resource, rlim_t soft) {
+  rlimit now{};
+  if (::getrlimit(resource, &now) != 0) return false;
+  now.rlim_cur = soft;
+  return ::setrlimit(resource, &now) == 0;
+}
+
+// A /dev/shm of this process's own, of so many bytes. Gone with its last process.
+[[nodiscard]] inline bool mount_own_shm(std::size_t bytes) {
+  const std::string size = "size=" + std::to_string(bytes) + ",mode=1777";
+  return ::unshare(CLONE_NEWNS) == 0 &&
+         ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+         ::mount("tmpfs", "/dev/shm", "tmpfs", 0, size.c_str()) == 0;
+}
+
+[[nodiscard]] inline int open_descriptors() {
+  int count = 0;
+  DIR* directory = ::opendir("/proc/self/fd");
+  if (directory == nullptr) return -1;
+  while (::readdir(directory) != nullptr) ++count;
+  ::closedir(directory);
+  return count;
+}
+
+}  // namespace shmreg::test
