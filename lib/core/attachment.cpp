@@ -57,10 +57,10 @@ std::shared_ptr<Attachment> find_known(const AttachRequest& request,
     if (known.device != status.device || known.inode != status.inode) continue;
     if (known.writable != request.write) continue;
     auto attachment = known.attachment.lock();
-    if (attachment && attachment->lock_timeout() == request.lock_timeout &&
-        !attachment->segment().retired()) {
-      return attachment;
-    }
+    if (!attachment || attachment->lock_timeout() != request.lock_timeout) continue;
+    // Made for somebody who was content with reading.
+    if (request.write && !request.may_read_only && !attachment->segment().writable()) continue;
+    if (!attachment->segment().retired()) return attachment;
   }
   return nullptr;
 }
