@@ -124,11 +124,10 @@ std::string program_of(std::uint32_t pid) {
 }
 
 std::string own_program() {
+  // Of the process, not of the calling thread. Not by own_pid(): in a /proc of an outer PID
+  // namespace that number is somebody else's.
   std::string name = read_proc("/proc/self/comm");
   while (!name.empty() && name.back() == '\n') name.pop_back();
-  // Of the process, not of the calling thread where that has a name of its own.
-  const std::string of_process = program_of(own_pid());
-  if (of_process != "?") return of_process;
   return name.empty() ? "?" : name;
 }
 
