@@ -89,16 +89,17 @@ std::vector<std::string> with_empty_values(const std::vector<std::string>& words
   return out;
 }
 
-// "--endpoint: 1 required TEXT missing" and its like.
+// "--endpoint: 1 required TEXT missing", "json cannot be overridden" and their like.
 [[noreturn]] void refuse(const CLI::ParseError& error, const Command* command) {
   const std::string said = error.what();
-  const std::string name = said.substr(0, said.find_first_of(": "));
+  const std::string word = said.substr(0, said.find_first_of(": "));
+  const std::string name = word.substr(std::min(word.find_first_not_of('-'), word.size()));
+  const std::string option = "option " + std::string(name.size() == 1 ? "-" : "--") + name;
   if (said.find("required") != std::string::npos) {
-    usage("option " + name + " needs a value" + see_help(command));
+    usage(option + " needs a value" + see_help(command));
   }
   if (said.find("override") != std::string::npos) {
-    const std::string flag = said.substr(0, said.find(' '));
-    usage("option " + flag + " takes no value" + see_help(command));
+    usage(option + " takes no value" + see_help(command));
   }
   usage(said + see_help(command));
 }
@@ -121,6 +122,17 @@ std::vector<std::string> with_empty_values(const std::vector<std::string>& words
   std::vector<std::string> known;
   for (const Command& each : commands) known.push_back(each.name());
   usage("unknown command '" + word + "'" + hint(word, known) + see_help(nullptr));
+}
+
+// Options as they were written, so that of two that set the same (-o table --json) the last counts.
+void sort_as_written(Parsed& parsed) {
+  const auto& written = parsed.app.parse_order();
+  const auto place = [&](const Bound<Option>& option) {
+    const auto last = std::find(written.rbegin(), written.rend(), option.parsed);
+    return written.rend() - last;
+  };
+  std::stable_sort(parsed.options.begin(), parsed.options.end(),
+                   [&](const auto& a, const auto& b) { return place(a) < place(b); });
 }
 
 void set_option(const Option& option, const CLI::Option& parsed) {
@@ -192,6 +204,7 @@ const Command* parse_command_line(const std::vector<std::string>& words, const C
   const Command* command = chosen();
   const auto rest = parsed.app.remaining(/*recurse=*/true);
   if (!rest.empty()) refuse_rest(rest, command, commands, common);
+  sort_as_written(parsed);
   for (const auto& option : parsed.options) set_option(*option.declared, *option.parsed);
   if (command == nullptr) {
     if (has_tail) usage("'--' without a command before it" + see_help(nullptr));

@@ -56,13 +56,15 @@ std::string near_name(const Registry& registry, const std::string& wanted) {
   const auto services = registry.list();
   if (!services) return "";
   std::vector<std::string> names;
-  for (const Service& service : *services) {
-    // The same name elsewhere is the likeliest slip.
-    const auto slash = wanted.rfind('/');
-    if (service.name() == wanted.substr(slash + 1)) return std::string(service.full_name());
-    names.emplace_back(service.full_name());
-  }
-  return output::nearest(wanted, names).value_or("");
+  for (const Service& service : *services) names.emplace_back(service.full_name());
+  std::sort(names.begin(), names.end());
+  if (const auto near = output::nearest(wanted, names)) return *near;
+  // The right name in the wrong namespace.
+  const std::string tail = wanted.substr(wanted.rfind('/'));
+  const auto elsewhere = std::find_if(names.begin(), names.end(), [&](const std::string& name) {
+    return name.substr(name.rfind('/')) == tail;
+  });
+  return elsewhere == names.end() ? "" : *elsewhere;
 }
 
 int miss(Context& context, const LookupArguments& arguments, const ServiceName& service,

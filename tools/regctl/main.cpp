@@ -2,6 +2,7 @@
 //
 // main() is where whatever went wrong becomes one line on standard error and an exit code: nothing
 // gets past it.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <clocale>
@@ -81,6 +82,16 @@ int run(const std::vector<std::string>& words) {
   return status;
 }
 
+// A closed standard stream would be given to the next file that is opened, perhaps the segment, and
+// what is printed would be written into it. These stand-ins take the place, and refuse to be
+// written.
+void keep_standard_streams() {
+  for (int stream = 0; stream <= 2; ++stream) {
+    if (::fcntl(stream, F_GETFD) >= 0) continue;
+    [[maybe_unused]] const int lowest = ::open("/dev/null", O_RDONLY);
+  }
+}
+
 // For what is thrown where no handler can be: the last word is still one line of ours.
 [[noreturn]] void give_up() {
   complain("internal error; please report it");
@@ -93,6 +104,7 @@ int run(const std::vector<std::string>& words) {
 int main(int argc, char** argv) {
   using namespace shmreg;  // NOLINT(google-build-using-namespace)
   std::set_terminate(regctl::give_up);
+  regctl::keep_standard_streams();
   // For the width of characters and for globs: text is UTF-8 here, whatever the user's locale is.
   if (std::setlocale(LC_CTYPE, "C.UTF-8") == nullptr) std::setlocale(LC_CTYPE, "");
   try {

@@ -66,12 +66,18 @@ int renew(Context& context, const IdArguments& arguments) {
   const ServiceName service(arguments.service);
   if (!arguments.id) throw Failure(output::kUsage, "renew needs --id; register printed it");
   Registry registry = context.attach(Access::read_write);
-  const bool renewed = require(registry.renew(service.full, *arguments.id));
+  auto result = registry.renew(service.full, *arguments.id);
+  // A service that has no time to live, to the library a mistake of the caller, is a plain no here.
+  const bool has_no_ttl = result.code() == Errc::invalid_argument;
+  const std::string why = has_no_ttl ? result.message()
+                                     : "'" + service.full + "' has no time to live under id " +
+                                           std::to_string(*arguments.id) +
+                                           ": it has expired, or was registered anew; register it "
+                                           "again";
+  const bool renewed = !has_no_ttl && require(std::move(result));
   context.answer(std::move(about(service).set("id", *arguments.id).set("renewed", renewed)), "");
   if (renewed) return output::kDone;
-  context.remark("'" + service.full + "' has no time to live under id " +
-                 std::to_string(*arguments.id) +
-                 ": it has expired, or was registered anew; register it again");
+  context.remark(why);
   return output::kNo;
 }
 
