@@ -1,10 +1,12 @@
 #include "core/attachment.hpp"
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include "core/service_table.hpp"
 #include "sys/kernel_mark.hpp"
+#include "sys/thread.hpp"
 
 namespace shmreg::core {
 namespace {
@@ -20,7 +22,8 @@ EntryLife unpack(std::uint64_t word) {
 }
 
 // What this process is attached to. Never destroyed: services registered for as long as the process
-// lives must not end with its static destructors.
+// lives must not end with its static destructors. A forked child begins a list of its own: its
+// parent's may have been cut short in the middle of a change by another thread.
 struct Attachments {
   struct Known {
     std::uint64_t device;
@@ -28,32 +31,43 @@ struct Attachments {
     bool writable;
     std::weak_ptr<Attachment> attachment;
   };
+  struct Lists {
+    std::vector<Known> known;
+    std::vector<std::shared_ptr<Attachment>> pinned;
+    Lists* inherited = nullptr;  // kept reachable, never looked into
+  };
   sys::ForkAwareMutex mutex;
-  std::vector<Known> known;
-  std::vector<std::shared_ptr<Attachment>> pinned;
 
+  // Under the mutex.
+  Lists& lists() {
+    if (epoch_ != sys::fork_epoch()) {
+      auto* const fresh = new Lists;
+      fresh->inherited = lists_;
+      lists_ = fresh;
+      epoch_ = sys::fork_epoch();
+    }
+    return *lists_;
+  }
   static Attachments& all() {
     static auto* const attachments = new Attachments;
     return *attachments;
   }
-};
-
-class Guard {
- public:
-  explicit Guard(sys::ForkAwareMutex& mutex) : mutex_(mutex) { mutex_.lock(); }
-  Guard(const Guard&) = delete;
-  Guard& operator=(const Guard&) = delete;
-  ~Guard() { mutex_.unlock(); }
 
  private:
-  sys::ForkAwareMutex& mutex_;
+  Lists* lists_ = nullptr;
+  std::uint32_t epoch_ = 0;
 };
+
+using Guard = std::lock_guard<sys::ForkAwareMutex>;
+
+// The epoch in which the calling thread is claiming an entry; 0: it is not.
+thread_local std::uint32_t claiming_in = 0;
 
 std::shared_ptr<Attachment> find_known(const AttachRequest& request,
                                        const sys::FileStatus& status) {
-  Attachments& all = Attachments::all();
-  std::erase_if(all.known, [](const auto& known) { return known.attachment.expired(); });
-  for (const auto& known : all.known) {
+  auto& known_ones = Attachments::all().lists().known;
+  std::erase_if(known_ones, [](const auto& known) { return known.attachment.expired(); });
+  for (const auto& known : known_ones) {
     if (known.device != status.device || known.inode != status.inode) continue;
     if (known.writable != request.write) continue;
     auto attachment = known.attachment.lock();
@@ -88,7 +102,8 @@ Result<std::shared_ptr<Attachment>> Attachment::attach(const AttachRequest& requ
   if (!opened) return opened.status();
   auto attachment = std::make_shared<Attachment>(std::move(segment).value(), request.lock_timeout);
   const Guard guard(all.mutex);
-  all.known.push_back({opened.value().device, opened.value().inode, request.write, attachment});
+  all.lists().known.push_back(
+      {opened.value().device, opened.value().inode, request.write, attachment});
   return attachment;
 }
 
@@ -107,23 +122,34 @@ bool Attachment::has_entry() const noexcept {
 void Attachment::pin() {
   Attachments& all = Attachments::all();
   const Guard guard(all.mutex);
-  if (std::find(all.pinned.begin(), all.pinned.end(), shared_from_this()) == all.pinned.end()) {
-    all.pinned.push_back(shared_from_this());
+  auto& pinned = all.lists().pinned;
+  if (std::find(pinned.begin(), pinned.end(), shared_from_this()) == pinned.end()) {
+    pinned.push_back(shared_from_this());
   }
 }
 
 Status Attachment::check_name() const {
-  if (!segment_->retired() && !(keeper_ && keeper_->name_lost())) return {};
+  if (!segment_->retired() && !name_lost_.load(std::memory_order_relaxed)) return {};
   return {Errc::segment_retired,
           "the segment was destroyed, or its file removed, while attached; "
           "attach again once it has been created anew"};
 }
 
 Status Attachment::claim() {
+  // A signal handler that interrupts its own thread in here would wait for itself.
+  if (claiming_in == sys::fork_epoch()) {
+    return Status(Errc::nested_call,
+                  "a signal handler called a writing operation while another was under way");
+  }
+  claiming_in = sys::fork_epoch();
+  struct Leave {
+    ~Leave() { claiming_in = 0; }
+  } const leave;
+  const sys::NoCancellation no_cancellation;
   const Guard guard(mutex_);
   if (has_entry()) return {};
   if (keeper_) keeper_->abandon();
-  keeper_ = std::make_unique<Keeper>(segment_);
+  keeper_ = std::make_unique<Keeper>(segment_, name_lost_);
   self_ = sys::own_identity();
   const Result<EntryLife> life = keeper_->start(self_);
   if (!life) {
@@ -176,14 +202,6 @@ Status Attachment::writer(Writer& writer) {
     }
   }
   return {};
-}
-
-bool may_be_attached(const sys::FileStatus& file) {
-  Attachments& all = Attachments::all();
-  const Guard guard(all.mutex);
-  return std::any_of(all.known.begin(), all.known.end(), [&](const auto& known) {
-    return known.device == file.device && known.inode == file.inode && !known.attachment.expired();
-  });
 }
 
 }  // namespace shmreg::core

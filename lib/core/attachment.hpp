@@ -58,15 +58,13 @@ class Attachment : public std::enable_shared_from_this<Attachment> {
   std::shared_ptr<Segment> segment_;
   std::chrono::nanoseconds lock_timeout_;
   PidWatch watch_;
-  sys::ForkAwareMutex mutex_;  // over claim()
+  sys::ForkAwareMutex mutex_;           // over claim()
+  std::atomic<bool> name_lost_{false};  // before keeper_, which writes it
   std::unique_ptr<Keeper> keeper_;
   sys::ProcessIdentity self_;
   // Of the process whose entry it is; 0: none. Stored last, so that who sees it sees life_ too.
   std::atomic<std::uint32_t> epoch_{0};
   std::atomic<std::uint64_t> life_{0};
 };
-
-// Whether this process is attached to the file through this copy of the library.
-[[nodiscard]] bool may_be_attached(const sys::FileStatus& file);
 
 }  // namespace shmreg::core

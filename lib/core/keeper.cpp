@@ -124,9 +124,8 @@ bool Keeper::try_claim(std::uint32_t index, Status& failure) {
     return entry.liveness.load(std::memory_order_relaxed) == kByteLock &&
            proven_gone(*segment_, {index, state.generation});
   };
-  if (!claimable(MarkState::of(entry.mark_and_generation.load(std::memory_order_acquire)))) {
-    return false;
-  }
+  const MarkState first = MarkState::of(entry.mark_and_generation.load(std::memory_order_acquire));
+  if (!claimable(first)) return false;
   const Result<bool> locked = segment_->file().lock(index);
   if (!locked) {
     failure = locked.status();
@@ -134,11 +133,10 @@ bool Keeper::try_claim(std::uint32_t index, Status& failure) {
   }
   if (!locked.value()) return false;
   std::uint64_t word = entry.mark_and_generation.load(std::memory_order_acquire);
-  // With our own lock in place "the byte lock is free" cannot be asked any more: what is not
-  // marked by now was either claimed meanwhile by this very process, or was proven gone above and
-  // still is the same life.
+  // What was judged above must still be there: another thread of this process, which the byte lock
+  // does not keep out, may have claimed the entry meanwhile.
   const MarkState before = MarkState::of(word);
-  if (!is_free(before) && entry.liveness.load(std::memory_order_relaxed) != kByteLock) return false;
+  if (before.generation != first.generation || (is_free(first) && !is_free(before))) return false;
 
   // The proof that reuse requires is the one of proven_gone(): where the lock was dropped by a
   // stray close() the process may still be ending, and its pidfd tells.
@@ -147,6 +145,9 @@ bool Keeper::try_claim(std::uint32_t index, Status& failure) {
     return false;
   }
 
+  // Before the claim: killed right after it, this life is known by what it was meant to be known
+  // by.
+  entry.liveness.store(by_mark_ ? kKernelMark : kByteLock, std::memory_order_release);
   if (by_mark_) mark_->arm(futex_word(entry));
   const MarkState mine{thread_id_ | sys::kWakeOnDeath, before.generation + 1};
   if (!entry.mark_and_generation.compare_exchange_strong(word, mine.word(),
@@ -161,7 +162,6 @@ bool Keeper::try_claim(std::uint32_t index, Status& failure) {
 
 void Keeper::introduce(std::uint32_t index) noexcept {
   layout::ProcessEntry& entry = segment_->entry(index);
-  entry.liveness.store(by_mark_ ? kKernelMark : kByteLock, std::memory_order_release);
   entry.pid.store(self_.pid, std::memory_order_release);
   entry.start_ticks.store(self_.start_ticks, std::memory_order_release);
   entry.pid_namespace.store(self_.pid_namespace, std::memory_order_release);

@@ -32,7 +32,10 @@ namespace shmreg::core {
 
 class Keeper {
  public:
-  explicit Keeper(std::shared_ptr<Segment> segment) : segment_(std::move(segment)) {}
+  // `name_lost` outlives it: set while the segment's file has lost its name, as seen within the
+  // last second.
+  Keeper(std::shared_ptr<Segment> segment, std::atomic<bool>& name_lost)
+      : segment_(std::move(segment)), name_lost_(name_lost) {}
   Keeper(const Keeper&) = delete;
   Keeper& operator=(const Keeper&) = delete;
   ~Keeper();
@@ -43,11 +46,6 @@ class Keeper {
   void stop() noexcept;
   // In a forked child there is no thread and the entry is the parent's: forget both.
   void abandon() noexcept;
-
-  // The segment's file has lost its name, as seen within the last second.
-  [[nodiscard]] bool name_lost() const noexcept {
-    return name_lost_.load(std::memory_order_relaxed);
-  }
 
  private:
   enum Phase : std::uint32_t { kStarting, kClaimed, kFailed, kStop };
@@ -64,7 +62,7 @@ class Keeper {
   std::unique_ptr<sys::KernelMark> mark_;
   sys::Thread thread_;
   std::atomic<std::uint32_t> phase_{kStarting};
-  std::atomic<bool> name_lost_{false};
+  std::atomic<bool>& name_lost_;
   bool by_mark_ = true;  // else by the byte lock
   layout::EntryLife life_{};
   std::uint32_t thread_id_ = 0;

@@ -1,11 +1,13 @@
 #include "core/liveness.hpp"
 
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 #include "core/printable.hpp"
 #include "sys/clock.hpp"
 #include "sys/kernel_mark.hpp"
+#include "sys/thread.hpp"
 
 namespace shmreg::core {
 
@@ -74,7 +76,9 @@ std::string describe_entry(const Segment& segment, const EntryLife& life) {
   return text;
 }
 
-Alive PidWatch::ask(const sys::ProcessIdentity& identity) noexcept {
+Alive PidWatch::ask(const sys::ProcessIdentity& identity) {
+  // Reading /proc and polling are cancellation points: a lookup is none.
+  const sys::NoCancellation no_cancellation;
   const auto ask_handle = [&](sys::ProcessHandle& handle) {
     if (!handle.is_open()) {
       switch (handle.open(identity)) {
@@ -92,6 +96,7 @@ Alive PidWatch::ask(const sys::ProcessIdentity& identity) noexcept {
     sys::ProcessHandle once;
     return ask_handle(once);
   }
+  const std::unique_lock<sys::ForkAwareMutex> guard(mutex_, std::adopt_lock);
   Held* held = nullptr;
   for (Held& candidate : held_) {
     if (candidate.handle.is_open() && candidate.identity == identity) held = &candidate;
@@ -109,7 +114,6 @@ Alive PidWatch::ask(const sys::ProcessIdentity& identity) noexcept {
       held->identity = identity;
     }
   }
-  mutex_.unlock();
   return answer;
 }
 

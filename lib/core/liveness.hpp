@@ -64,7 +64,7 @@ struct EntryIdentity {
 // this one question.
 class PidWatch {
  public:
-  [[nodiscard]] Alive ask(const sys::ProcessIdentity& identity) noexcept;
+  [[nodiscard]] Alive ask(const sys::ProcessIdentity& identity);
 
  private:
   static constexpr std::size_t kHeld = 64;

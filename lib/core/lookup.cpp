@@ -125,6 +125,7 @@ template <bool kWithKey>
 }
 
 // What is known of the owner of the record just read; fills in what the record does not say.
+// `changed`: its health cell is another registration's by now.
 enum class OwnerFate : std::uint8_t { alive, dead, changed };
 
 [[gnu::noinline]] OwnerFate judge_other_kinds(const Segment& segment, PidWatch& watch,
@@ -223,8 +224,12 @@ Errc lookup(const Segment& segment, PidWatch& watch, std::string_view key, Servi
             return Errc::ok;
           case OwnerFate::dead:
             if (still_there(slot, value, record, stamp)) return Errc::not_found;
-            [[fallthrough]];
+            changed = true;
+            continue;
           case OwnerFate::changed:
+            // An unregistration clears the stamp before it gives the cell away: a record that is
+            // still in place with another's cell is damage.
+            if (still_there(slot, value, record, stamp)) return Errc::corrupt;
             changed = true;
         }
       }
@@ -233,7 +238,8 @@ Errc lookup(const Segment& segment, PidWatch& watch, std::string_view key, Servi
     }
     if (!changed && partition.descriptor.load(std::memory_order_acquire) == descriptor &&
         partition.rebuilds.load(std::memory_order_acquire) == rebuilds) {
-      return Errc::not_found;
+      // Of a segment that was destroyed, "not found" would be true for ever and mean nothing.
+      return segment.retired() ? Errc::segment_retired : Errc::not_found;
     }
   }
   return Errc::busy;
@@ -272,6 +278,7 @@ Errc read_slot(const Segment& segment, PidWatch& watch, const Word64& slot,
         if (still_there(slot, value, record, stamp)) return Errc::ok;
         break;
       case OwnerFate::changed:
+        if (still_there(slot, value, record, stamp)) return Errc::corrupt;
         break;
     }
   }
@@ -302,6 +309,7 @@ Errc read_partition(const Segment& segment, PidWatch& watch, std::uint32_t parti
   const std::uint16_t tag =
       namespace_name ? namespace_tag(*namespace_name, segment.hash_seed()) : std::uint16_t{0};
   const std::size_t first = services.size();
+  if (segment.retired()) return Errc::segment_retired;
   for (int restarts = 0; restarts < 1000; ++restarts) {
     services.resize(first);
     const std::uint64_t rebuilds = partition.rebuilds.load(std::memory_order_acquire);

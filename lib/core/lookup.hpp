@@ -22,12 +22,13 @@
 
 namespace shmreg::core {
 
-// ok, not_found, busy, corrupt. `key` is "namespace/name".
+// ok, not_found, busy, corrupt; segment_retired where a miss is of a destroyed segment. `key` is
+// "namespace/name".
 [[nodiscard]] Errc lookup(const Segment& segment, PidWatch& watch, std::string_view key,
                           Service& found);
 
 // Appends the partition's live services, each once, of one namespace or of all. busy where the
-// index was rebuilt again and again while it was read; corrupt.
+// index was rebuilt again and again while it was read; corrupt; segment_retired.
 [[nodiscard]] Errc read_partition(const Segment& segment, PidWatch& watch, std::uint32_t partition,
                                   std::optional<std::string_view> namespace_name,
                                   std::vector<Service>& services);

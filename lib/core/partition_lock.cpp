@@ -1,5 +1,6 @@
 #include "core/partition_lock.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include "core/repair.hpp"
@@ -37,7 +38,8 @@ Status PartitionLock::wait_and_take(std::uint64_t mine) {
     sys::relax_cpu();
   }
   const std::uint64_t deadline =
-      sys::monotonic_clock_ns() + static_cast<std::uint64_t>(writer_.lock_timeout.count());
+      sys::monotonic_clock_ns() +
+      static_cast<std::uint64_t>(std::max<std::int64_t>(writer_.lock_timeout.count(), 0));
   layout::Word32& waiting_for = writer_.segment->entry(writer_.life.entry).waiting_for;
   waiting_for.store(index_ + 1, std::memory_order_relaxed);
   Status outcome;
@@ -62,7 +64,7 @@ Status PartitionLock::wait_and_take(std::uint64_t mine) {
   return outcome;
 }
 
-Status PartitionLock::acquire(std::uint32_t partition) {
+Status PartitionLock::acquire(std::uint32_t partition, Wait wait) {
   ThreadState& thread = ThreadState::current();
   if (thread.ordinal() == 0) {
     return {Errc::no_space, "this process has more than 65535 threads that write"};
@@ -76,19 +78,17 @@ Status PartitionLock::acquire(std::uint32_t partition) {
   partition_ = &writer_.segment->partition(partition);
   const std::uint64_t mine =
       LockHolder{writer_.life.entry, writer_.life.generation, thread.ordinal()}.word();
+  thread.hold(partition_, mine);
+  thread_ = &thread;
   std::uint64_t free = 0;
-  if (!partition_->lock.compare_exchange_strong(free, mine, std::memory_order_acq_rel)) {
-    if (!try_take(mine)) {
-      if (Status waited = wait_and_take(mine); !waited) {
-        partition_ = nullptr;
-        thread.leave();
-        cancellation_.restore();
-        return waited;
-      }
+  if (!partition_->lock.compare_exchange_strong(free, mine, std::memory_order_acq_rel) &&
+      !try_take(mine)) {
+    Status waited = wait == Wait::no ? Status(Errc::busy) : wait_and_take(mine);
+    if (!waited) {
+      leave();
+      return waited;
     }
   }
-  thread_ = &thread;
-  thread.hold(partition_);
   if (partition_->dirty.load(std::memory_order_acquire) != 0) {
     if (Status repaired = repair_partition(writer_, index_); !repaired) {
       release();
@@ -98,6 +98,13 @@ Status PartitionLock::acquire(std::uint32_t partition) {
   return {};
 }
 
+void PartitionLock::leave() noexcept {
+  thread_->forget();
+  thread_->leave();
+  thread_ = nullptr;
+  cancellation_.restore();
+}
+
 void PartitionLock::release() noexcept {
   if (thread_ == nullptr) return;
   partition_->lock.store(0, std::memory_order_seq_cst);
@@ -105,10 +112,7 @@ void PartitionLock::release() noexcept {
       partition_->contended.exchange(0, std::memory_order_seq_cst) != 0) {
     sys::futex_wake(partition_->contended, 1);
   }
-  thread_->forget();
-  thread_->leave();
-  thread_ = nullptr;
-  cancellation_.restore();
+  leave();
 }
 
 }  // namespace shmreg::core

@@ -36,7 +36,9 @@ class PartitionLock {
   ~PartitionLock() { release(); }
 
   // timed_out names the holder; nested_call; corrupt where repair could not make sense of it.
-  [[nodiscard]] Status acquire(std::uint32_t partition);
+  // busy, without waiting, where that is asked for.
+  enum class Wait : bool { no, yes };
+  [[nodiscard]] Status acquire(std::uint32_t partition, Wait wait = Wait::yes);
   void release() noexcept;
 
   [[nodiscard]] layout::Partition& partition() const noexcept { return *partition_; }
@@ -45,6 +47,7 @@ class PartitionLock {
  private:
   [[nodiscard]] bool try_take(std::uint64_t mine);
   [[nodiscard]] Status wait_and_take(std::uint64_t mine);
+  void leave() noexcept;
 
   const Writer& writer_;
   ThreadState* thread_ = nullptr;

@@ -31,7 +31,7 @@ std::optional<sys::ProcessIdentity> PartitionWork::owner_process(const RecordVie
 
 bool PartitionWork::is_own(const RecordView& record) const {
   if (record.owner_life() == writer_.life) return true;
-  return owner_process(record) == writer_.self;
+  return writer_.self.complete() && owner_process(record) == writer_.self;
 }
 
 std::string PartitionWork::describe_holder(const RecordView& record) const {
@@ -257,6 +257,9 @@ Status PartitionWork::rebuild() {
   Word64* to = segment_.slots(fresh);
   const std::uint64_t buckets = fresh.slots() / layout::kBucketSlots;
   RecordCopy record;
+  // An honest index needs a few slots looked at for each that it holds. Bytes that send every probe
+  // the same way would keep the lock for minutes: that is an error instead.
+  std::uint64_t probes_left = 64 * fresh.slots();
   for (std::uint64_t i = 0; i < before.slot_count(); ++i) {
     const std::uint64_t value = before.slots()[i].load(std::memory_order_relaxed);
     const std::uint32_t location = layout::location_of_slot(value);
@@ -264,6 +267,11 @@ Status PartitionWork::rebuild() {
     const std::uint64_t hash = hash_key(record.view().key(), segment_.hash_seed());
     std::uint64_t bucket = home_bucket(hash, fresh.log2_slots);
     for (std::uint64_t probe = 0; probe < fresh.slots(); ++probe) {
+      if (probes_left-- == 0) {
+        memory_.give_index(fresh);
+        return {Errc::corrupt,
+                "an index leads to the same record many times; regctl doctor tells more"};
+      }
       Word64* slot = to + bucket * layout::kBucketSlots + probe % layout::kBucketSlots;
       if (slot->load(std::memory_order_relaxed) == layout::kEmptySlot) {
         slot->store(value, std::memory_order_release);

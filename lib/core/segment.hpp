@@ -86,8 +86,10 @@ class Segment {
 
   // The claimed parts. Null where [offset, offset + bytes) is not all claimed heap.
   [[nodiscard]] layout::Word64* words(std::uint64_t offset, std::uint64_t bytes) const noexcept {
+    // `offset` may be any bytes: nothing is added to it before it is known to be small.
+    if (offset < heap_offset_ || offset > geometry_.bytes_limit) return nullptr;
     const std::uint64_t end = offset + bytes;
-    if (offset < heap_offset_ || (end > open_end() && !open_up_to(end))) return nullptr;
+    if (end > open_end() && !open_up_to(end)) return nullptr;
     return at<layout::Word64>(offset);
   }
   // A record's memory by its location in a slot, at least `bytes` of it.
@@ -100,7 +102,8 @@ class Segment {
   }
   // The slots of an index, or null where the descriptor leads outside.
   [[nodiscard]] layout::Word64* slots(const layout::IndexDescriptor& index) const noexcept {
-    if (index.log2_slots < layout::kMinLog2Slots || index.log2_slots > layout::kMaxLog2Slots) {
+    if (index.log2_slots < layout::kMinLog2Slots || index.log2_slots > layout::kMaxLog2Slots ||
+        index.first_granule > geometry_.granules_limit()) {
       return nullptr;
     }
     return words(index.first_granule * layout::kGranuleBytes, index.slots() * 8);

@@ -16,6 +16,16 @@ struct FoundRun {
   layout::Run run;
 };
 
+// What can be said of a segment's file without mapping it: it may be anybody's.
+struct SegmentSummary {
+  std::uint64_t bytes_limit = 0;
+  std::uint32_t processes = 0;  // entries whose mark says that they live
+  // Some copy of the library in this process has an entry in it: no descriptor may be closed.
+  bool own_entry = false;
+  Status problem;  // why it cannot be attached; ok where it can
+};
+[[nodiscard]] SegmentSummary summarize(const sys::SharedFile& file, std::uint64_t file_bytes);
+
 class SegmentImage {
  public:
   explicit SegmentImage(const sys::SharedFile& file) : file_(file) {}

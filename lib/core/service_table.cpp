@@ -36,7 +36,8 @@ Result<std::uint64_t> ServiceTable::add(const Registering& request) {
   RecordCopy old;
   WriterIndex::Place place = index.find(name, old);
   if (place.slot != nullptr && old.stamp() != 0) {
-    const bool same_owner = request.process && work.owner_process(old.view()) == request.process;
+    const bool same_owner = request.process && request.process->complete() &&
+                            work.owner_process(old.view()) == request.process;
     if (!request.replace && !same_owner && work.alive(old.view()) != Alive::no) {
       return Status(Errc::already_registered, quoted(name.key) + " is already registered by " +
                                                   work.describe_holder(old.view()));
@@ -49,7 +50,12 @@ Result<std::uint64_t> ServiceTable::add(const Registering& request) {
     index = WriterIndex(segment_, lock.partition());
     place = index.find(name, old);
     // Without a larger index there may still be a free slot in this one.
-    if (!rebuilt && place.free == nullptr) return rebuilt;
+    if (place.slot == nullptr && place.free == nullptr) {
+      return rebuilt ? Status(Errc::corrupt,
+                              "an index holds more than its partition counts; regctl "
+                              "doctor tells more")
+                     : rebuilt;
+    }
   }
 
   const std::uint64_t id = segment_.header().next_id.fetch_add(1, std::memory_order_acq_rel);
@@ -201,7 +207,8 @@ Result<std::uint64_t> ServiceTable::reclaim_earlier_lives() {
       continue;
     }
     PartitionLock lock(writer_);
-    if (Status locked = lock.acquire(p); !locked) return locked;
+    // Not waited for: what stays is not found, and goes when this entry first uses the list.
+    if (Status locked = lock.acquire(p, PartitionLock::Wait::no); !locked) continue;
     reclaimed += PartitionWork(writer_, lock).adopt_list(writer_.life);
   }
   return reclaimed;

@@ -41,8 +41,20 @@ Ordinals& ordinals() {
 
 }  // namespace
 
+namespace {
+
+// Trivial, so that it can be asked when the thread's other objects are gone.
+thread_local bool state_is_gone = false;
+
+}  // namespace
+
 ThreadState& ThreadState::current() {
   static thread_local ThreadState state;
+  if (state_is_gone) [[unlikely]] {
+    static thread_local ThreadState* late = nullptr;
+    if (late == nullptr) late = new ThreadState;  // its ordinal stays taken
+    return *late;
+  }
   if (state.epoch_ != sys::fork_epoch()) state.begin_anew();
   return state;
 }
@@ -52,6 +64,7 @@ ThreadState::ThreadState() : epoch_(sys::fork_epoch()), ordinal_(ordinals().take
 ThreadState::~ThreadState() {
   if (epoch_ == sys::fork_epoch()) release_held();
   if (ordinal_ != 0) ordinals().give(ordinal_);
+  state_is_gone = true;
 }
 
 // The child's copy of the forking thread: what that held is the parent's still.
@@ -73,7 +86,11 @@ bool ThreadState::enter(const std::shared_ptr<Segment>& segment, const void* fra
 
 void ThreadState::release_held() noexcept {
   if (held_ == nullptr) return;
-  held_->lock.store(0, std::memory_order_seq_cst);
+  std::uint64_t mine = word_;
+  if (!held_->lock.compare_exchange_strong(mine, 0, std::memory_order_seq_cst)) {
+    held_ = nullptr;  // never got, or already released
+    return;
+  }
   if (held_->contended.exchange(0, std::memory_order_seq_cst) != 0) {
     sys::futex_wake(held_->contended, 1);
   }

@@ -20,7 +20,8 @@ namespace shmreg::core {
 
 class ThreadState {
  public:
-  // The calling thread's; a forked child's thread begins anew.
+  // The calling thread's; a forked child's thread begins anew. Where the thread is ending and has
+  // given up its own (a destructor that runs later still registers), one that is never given back.
   [[nodiscard]] static ThreadState& current();
 
   ThreadState();
@@ -39,7 +40,12 @@ class ThreadState {
     segment_.reset();
   }
 
-  void hold(layout::Partition* partition) noexcept { held_ = partition; }
+  // Noted before the lock is tried for, and until after it was released: what is given back later
+  // is only what the lock word then says is this thread's.
+  void hold(layout::Partition* partition, std::uint64_t word) noexcept {
+    word_ = word;
+    held_ = partition;
+  }
   void forget() noexcept { held_ = nullptr; }
 
  private:
@@ -50,6 +56,7 @@ class ThreadState {
   std::uint32_t ordinal_ = 0;
   const void* frame_ = nullptr;
   layout::Partition* held_ = nullptr;
+  std::uint64_t word_ = 0;            // by which held_'s lock names this thread
   std::shared_ptr<Segment> segment_;  // while an operation is under way: keeps held_ mapped
 };
 

@@ -50,12 +50,13 @@ Status Registration::update(const ServiceSpec& spec) {
 
 Result<bool> Registration::unregister() {
   if (!attachment_ || !attachment_->has_entry()) return false;
-  const std::shared_ptr<core::Attachment> attachment = std::move(attachment_);
-  attachment_.reset();
   core::Writer writer;
-  if (Status ready = attachment->writer(writer); !ready) return ready;
-  return core::ServiceTable(writer).remove(core::hashed(full_name_, writer.segment->hash_seed()),
-                                           id_, false);
+  if (Status ready = attachment_->writer(writer); !ready) return ready;
+  Result<bool> removed = core::ServiceTable(writer).remove(
+      core::hashed(full_name_, writer.segment->hash_seed()), id_, false);
+  // A lock that was not to be had in time leaves the handle as it is: it can be tried again.
+  if (removed.code() != Errc::timed_out) attachment_.reset();
+  return removed;
 }
 
 void Registration::release() noexcept {

@@ -66,7 +66,9 @@ Registry Registry::attach(std::string_view segment, const AttachOptions& options
   request.write = options.access != Access::read_only;
   request.may_read_only = options.access == Access::prefer_write;
   request.trusted = trusted_users(options.trust);
-  request.lock_timeout = options.lock_timeout;
+  // Up to a day: the clock's nanoseconds do not overflow.
+  request.lock_timeout = std::clamp<std::chrono::milliseconds>(
+      options.lock_timeout, std::chrono::milliseconds(0), std::chrono::hours(24));
   Result<std::shared_ptr<Attachment>> attached = Attachment::attach(request);
   if (!attached && attached.code() == Errc::no_such_segment && options.create) {
     CreateOptions create = *options.create;
@@ -114,6 +116,12 @@ Result<std::uint64_t> Registry::register_for(const Owner& owner, std::string_vie
       return Status(Errc::owner_not_alive, "there is no process " + std::to_string(owner.pid()) +
                                                " to own '" + printable(prepared->key) + "'");
     }
+    if (!request.process->complete()) {
+      return Status(Errc::unsupported,
+                    "process " + std::to_string(owner.pid()) +
+                        " cannot own a service: without a /proc of this PID namespace nobody could "
+                        "tell it from a later process of that number");
+    }
     const layout::ProcessAttribute attribute{request.process->pid, 0, request.process->start_ticks,
                                              request.process->pid_namespace};
     core::append_attribute(prepared->attributes, layout::AttributeKind::process, {},
@@ -127,7 +135,10 @@ Result<std::uint64_t> Registry::register_for(const Owner& owner, std::string_vie
   }
   Writer writer;
   if (Status ready = attachment_->writer(writer); !ready) return ready;
-  if (owner.and_caller()) request.life = writer.life;
+  if (owner.and_caller()) {
+    request.life = writer.life;
+    attachment_->pin();  // the caller's end is the process's, not that of its last handle
+  }
   request.name = core::hashed(prepared->key, writer.segment->hash_seed());
   request.content = {spec.endpoint, prepared->attributes};
   request.replace = replace;

@@ -4,7 +4,7 @@
 #include "core/attachment.hpp"
 #include "core/check.hpp"
 #include "core/lookup.hpp"
-#include "core/process_table.hpp"
+#include "core/segment_image.hpp"
 #include "registry/names.hpp"
 #include "shmreg/registry.hpp"
 #include "shmreg/segment.hpp"
@@ -168,18 +168,21 @@ std::vector<SegmentInfo> segments() {
     info.group = status->group;
     info.mode = status->mode & 0777;
     info.bytes_used = status->allocated_bytes;
-    // Whoever owns it: this only looks, and every access is checked.
-    const auto attached = core::Segment::attach(file_name, false, {status->owner});
-    if (attached.ok()) {
-      info.bytes_limit = attached.value()->geometry().bytes_limit;
-      info.processes = core::count_processes(*attached.value());
-      if (info.owner != 0 && info.owner != sys::effective_user()) {
-        info.problem = Status(Errc::untrusted_owner,
-                              "belongs to user " + sys::user_name(info.owner) + "; --trust-owner " +
-                                  sys::user_name(info.owner) + " accepts it");
-      }
+    // By reading alone: the file may be anybody's, and change or shrink while it is looked at.
+    Result<sys::SharedFile> file = sys::SharedFile::open(file_name, false);
+    if (file.ok()) {
+      const core::SegmentSummary summary = core::summarize(*file, status->size_bytes);
+      file->keep(summary.own_entry);
+      info.bytes_limit = summary.bytes_limit;
+      info.processes = summary.processes;
+      info.problem = summary.problem;
     } else {
-      info.problem = attached.status();
+      info.problem = file.status();
+    }
+    if (info.problem.ok() && info.owner != 0 && info.owner != sys::effective_user()) {
+      info.problem = Status(Errc::untrusted_owner, "belongs to user " + sys::user_name(info.owner) +
+                                                       "; --trust-owner " +
+                                                       sys::user_name(info.owner) + " accepts it");
     }
     all.push_back(std::move(info));
   }
@@ -196,7 +199,7 @@ DoctorReport doctor(std::string_view name, const TrustOptions& trust) {
   const auto status = file->status();
   if (!status) fail(status.code(), name, status.message());
   // A process attached to it must not close any descriptor of it (see Segment).
-  file->keep(core::may_be_attached(*status));
+  file->keep(core::summarize(*file, status->size_bytes).own_entry);
   const auto trusted = trusted_users(trust);
   if (status->owner != 0 && status->owner != sys::effective_user() &&
       std::find(trusted.begin(), trusted.end(), status->owner) == trusted.end()) {

@@ -1,5 +1,6 @@
 #include "sys/fork_epoch.hpp"
 
+#include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
 
@@ -11,6 +12,8 @@
 namespace shmreg::sys {
 namespace {
 
+std::atomic<std::uint32_t>* wiped = nullptr;
+
 std::atomic<std::uint32_t>* wiped_page() noexcept {
   static std::atomic<std::uint32_t>* const page = [] {
     void* at =
@@ -18,7 +21,12 @@ std::atomic<std::uint32_t>* wiped_page() noexcept {
     static std::atomic<std::uint32_t> fallback{0};
     if (at == MAP_FAILED) return &fallback;  // no memory for one page: nothing else will work
     ::madvise(at, page_bytes(), MADV_WIPEONFORK);
-    return new (at) std::atomic<std::uint32_t>(0);
+    auto* const word = new (at) std::atomic<std::uint32_t>(0);
+    // The second line, for where the kernel or sandbox knows no MADV_WIPEONFORK: sees fork(), not a
+    // raw clone.
+    wiped = word;
+    ::pthread_atfork(nullptr, nullptr, [] { wiped->store(0, std::memory_order_release); });
+    return word;
   }();
   return page;
 }

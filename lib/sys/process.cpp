@@ -1,5 +1,6 @@
 #include "sys/process.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -7,10 +8,12 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -39,8 +42,10 @@ std::string proc_path(std::uint32_t pid, const char* file) {
 
 struct Stat {
   char state = '?';
+  std::uint64_t flags = 0;  // PF_* of the kernel
   std::uint64_t start_ticks = 0;
 };
+constexpr std::uint64_t kExiting = 0x4;  // PF_EXITING, since 2.6
 
 std::optional<Stat> parse_stat(const std::string& text) {
   // The program's name in parentheses may itself hold spaces and parentheses: count from the last.
@@ -50,12 +55,21 @@ std::optional<Stat> parse_stat(const std::string& text) {
   stat.state = text[close + 2];
   std::size_t at = close + 2;
   for (int field = 3; field < 22; ++field) {
+    if (field == 9) stat.flags = std::strtoull(text.c_str() + at, nullptr, 10);
     at = text.find(' ', at);
     if (at == std::string::npos) return std::nullopt;
     ++at;
   }
   stat.start_ticks = std::strtoull(text.c_str() + at, nullptr, 10);
   return stat;
+}
+
+// Of a thread alone ("SigPnd"), or of the process ("ShdPnd").
+bool kill_is_pending(const std::string& status, const char* field) {
+  const std::size_t at = status.find(field);
+  if (at == std::string::npos) return true;  // cannot be told
+  const auto pending = std::strtoull(status.c_str() + at + std::strlen(field), nullptr, 16);
+  return (pending >> (SIGKILL - 1) & 1) != 0;
 }
 
 std::uint64_t pid_namespace_of_self() {
@@ -80,9 +94,13 @@ bool whole_process_ended(std::uint32_t pid) {
   return ended;
 }
 
-bool proc_is_there() {
-  struct stat st {};
-  return ::stat("/proc/self", &st) == 0;
+// /proc is there, and numbers processes as we do: after `unshare --pid` without a new mount it is
+// still the outer namespace's, where our pids are other processes'.
+bool proc_is_ours() {
+  std::array<char, 16> self{};
+  const ssize_t length = ::readlink("/proc/self", self.data(), self.size() - 1);
+  return length > 0 && std::strtoul(self.data(), nullptr, 10) ==
+                           static_cast<unsigned long>(::syscall(SYS_getpid));
 }
 
 }  // namespace
@@ -94,7 +112,7 @@ ProcessIdentity own_identity() {
   ProcessIdentity identity;
   identity.pid = own_pid();
   if (const auto stat = parse_stat(read_proc("/proc/self/stat"))) {
-    identity.start_ticks = stat->start_ticks;
+    identity.start_ticks = stat->start_ticks;  // of ourselves, in whatever namespace's /proc
   }
   identity.pid_namespace = pid_namespace_of_self();
   return identity;
@@ -103,8 +121,8 @@ ProcessIdentity own_identity() {
 std::optional<ProcessIdentity> identity_of(std::uint32_t pid) {
   ProcessIdentity identity;
   identity.pid = pid;
-  const std::string text = read_proc(proc_path(pid, "stat"));
-  if (const auto stat = parse_stat(text)) {
+  const auto stat = proc_is_ours() ? parse_stat(read_proc(proc_path(pid, "stat"))) : std::nullopt;
+  if (stat) {
     // 'Z' may be a leader that left by pthread_exit while other threads go on: the pidfd knows.
     if (stat->state == 'X' || (stat->state == 'Z' && whole_process_ended(pid))) return std::nullopt;
     identity.start_ticks = stat->start_ticks;
@@ -118,7 +136,7 @@ std::optional<ProcessIdentity> identity_of(std::uint32_t pid) {
 }
 
 std::string program_of(std::uint32_t pid) {
-  std::string name = read_proc(proc_path(pid, "comm"));
+  std::string name = proc_is_ours() ? read_proc(proc_path(pid, "comm")) : std::string();
   while (!name.empty() && name.back() == '\n') name.pop_back();
   return name.empty() ? "?" : name;
 }
@@ -132,9 +150,9 @@ std::string own_program() {
 }
 
 RunState run_state_of(std::uint32_t pid) {
-  const std::string text = read_proc(proc_path(pid, "stat"));
-  const auto stat = parse_stat(text);
-  if (!stat) return proc_is_there() ? RunState::ended : RunState::unknown;
+  if (!proc_is_ours()) return RunState::unknown;
+  const auto stat = parse_stat(read_proc(proc_path(pid, "stat")));
+  if (!stat) return RunState::ended;
   if (stat->state == 'X' || (stat->state == 'Z' && whole_process_ended(pid))) {
     return RunState::ended;
   }
@@ -142,6 +160,23 @@ RunState run_state_of(std::uint32_t pid) {
     return RunState::dumping_core;
   }
   return stat->state == 'T' || stat->state == 't' ? RunState::stopped : RunState::running;
+}
+
+bool is_ending(std::uint32_t pid) {
+  const std::string tasks = proc_path(pid, "task/");
+  DIR* directory = ::opendir(tasks.c_str());
+  if (directory == nullptr) return true;
+  bool ending = false;
+  while (const dirent* entry = ::readdir(directory)) {  // NOLINT(concurrency-mt-unsafe): own stream
+    if (entry->d_name[0] == '.') continue;
+    const std::string task = tasks + entry->d_name;
+    const std::string status = read_proc(task + "/status");
+    const auto stat = parse_stat(read_proc(task + "/stat"));
+    ending = ending || !stat || (stat->flags & kExiting) != 0 ||
+             kill_is_pending(status, "SigPnd:") || kill_is_pending(status, "ShdPnd:");
+  }
+  ::closedir(directory);
+  return ending;
 }
 
 const char* to_string(RunState state) noexcept {

@@ -8,12 +8,16 @@
 
 namespace shmreg::sys {
 
-// Names one process for good: a pid comes round, a pid with its start time does not.
+// Names one process for good: a pid comes round, a pid with its start time does not. Without a
+// /proc of its own namespace a process has neither; such identities are complete() of nobody.
 struct ProcessIdentity {
   std::uint32_t pid = 0;
   std::uint64_t start_ticks = 0;    // /proc/PID/stat, field 22; 0 where unknown
   std::uint64_t pid_namespace = 0;  // inode number of the PID namespace; 0 where unknown
 
+  [[nodiscard]] bool complete() const noexcept {
+    return pid != 0 && start_ticks != 0 && pid_namespace != 0;
+  }
   friend bool operator==(const ProcessIdentity&, const ProcessIdentity&) = default;
 };
 
@@ -28,6 +32,11 @@ struct ProcessIdentity {
 enum class RunState : std::uint8_t { running, stopped, dumping_core, ended, unknown };
 [[nodiscard]] RunState run_state_of(std::uint32_t pid);
 [[nodiscard]] const char* to_string(RunState state) noexcept;
+// Whether any thread of the process is on its way out: killed, or exiting. True as well where that
+// cannot be told. Once one thread of a dying process has ended, no means that the process goes on:
+// the kernel queues SIGKILL for all of them first (zap_other_threads), so each is exiting, or has
+// it pending, or has taken it and does not leave the kernel any more.
+[[nodiscard]] bool is_ending(std::uint32_t pid);
 
 // A descriptor that refers to one process, whatever becomes of its number.
 class ProcessHandle {

@@ -13,6 +13,7 @@
 #include <limits>
 
 #include "sys/errno.hpp"
+#include "sys/fork_epoch.hpp"
 
 namespace shmreg::sys {
 namespace {
@@ -59,6 +60,62 @@ auto retry_interrupted(Call call) {
   return result;
 }
 
+bool leads_to(int descriptor, std::uint64_t device, std::uint64_t inode) noexcept {
+  struct stat st {};
+  return ::fstat(descriptor, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+// Descriptors that may not be closed, and that nobody uses: without them every look at a segment
+// that this process is attached to would cost one for good. Never destroyed.
+class Spares {
+ public:
+  static Spares& all() {
+    static auto* const spares = new Spares;
+    return *spares;
+  }
+
+  void give(int descriptor, std::uint64_t device, std::uint64_t inode) {
+    const bool writable = (::fcntl(descriptor, F_GETFL) & O_ACCMODE) == O_RDWR;
+    mutex_.lock();
+    spares_.push_back({descriptor, device, inode, writable});
+    mutex_.unlock();
+  }
+  // -1 where there is none.
+  [[nodiscard]] int take(std::uint64_t device, std::uint64_t inode, bool writable) {
+    int descriptor = -1;
+    mutex_.lock();
+    for (std::size_t i = 0; i < spares_.size() && descriptor < 0;) {
+      const Spare spare = spares_.at(i);
+      const bool asked_for =
+          spare.device == device && spare.inode == inode && spare.writable == writable;
+      if (asked_for) spares_.erase(spares_.begin() + static_cast<std::ptrdiff_t>(i));
+      if (!asked_for) ++i;
+      // Closed meanwhile by somebody whose it was not: the number is another file's.
+      if (asked_for && leads_to(spare.descriptor, device, inode)) descriptor = spare.descriptor;
+    }
+    mutex_.unlock();
+    return descriptor;
+  }
+  void close(std::uint64_t device, std::uint64_t inode) {
+    for (const bool writable : {false, true}) {
+      for (int spare = take(device, inode, writable); spare >= 0;) {
+        ::close(spare);
+        spare = take(device, inode, writable);
+      }
+    }
+  }
+
+ private:
+  struct Spare {
+    int descriptor;
+    std::uint64_t device;
+    std::uint64_t inode;
+    bool writable;
+  };
+  ForkAwareMutex mutex_;
+  std::vector<Spare> spares_;
+};
+
 }  // namespace
 
 SharedFile::SharedFile(int descriptor) noexcept : descriptor_(descriptor) {
@@ -83,13 +140,16 @@ SharedFile& SharedFile::operator=(SharedFile&& other) noexcept {
 }
 
 SharedFile::~SharedFile() {
-  if (descriptor() >= 0 && !keep_ && intact()) ::close(descriptor());
+  if (!is_open() || !intact()) return;
+  if (keep_) {
+    Spares::all().give(descriptor(), device_, inode_);
+  } else {
+    Spares::all().close(device_, inode_);
+    ::close(descriptor());
+  }
 }
 
-bool SharedFile::intact() const noexcept {
-  struct stat st {};
-  return ::fstat(descriptor(), &st) == 0 && st.st_dev == device_ && st.st_ino == inode_;
-}
+bool SharedFile::intact() const noexcept { return leads_to(descriptor(), device_, inode_); }
 
 bool SharedFile::reopen(const std::string& file_name, bool writable) noexcept {
   if (intact()) return true;
@@ -137,7 +197,9 @@ Result<SharedFile> SharedFile::open(const std::string& file_name, bool writable)
   struct stat st {};
   if (::lstat(path.c_str(), &st) != 0) return status_of(errno, path);
   if (!S_ISREG(st.st_mode)) return Status(Errc::incompatible, path + " is not a regular file");
-  SharedFile file(retry_interrupted(
+  SharedFile file(Spares::all().take(st.st_dev, st.st_ino, writable));
+  if (file.is_open()) return file;
+  file = SharedFile(retry_interrupted(
       [&] { return ::open(path.c_str(), (writable ? O_RDWR : O_RDONLY) | kOpenFlags); }));
   if (!file.is_open()) return status_of(errno, path);
   if (::fstat(file.descriptor_, &st) != 0) return status_of(errno, path);

@@ -3,8 +3,9 @@
 //
 // The descriptor of a file in which this process has a process-table entry must never be closed:
 // the kernel drops every POSIX byte lock of a process with *any* descriptor of that file
-// (fcntl(2)), and with the lock the proof that the process lives. So a SharedFile does not close
-// by itself when it is told to keep(): the descriptor then stays until the process ends.
+// (fcntl(2)), and with the lock the proof that the process lives. So a SharedFile that is told to
+// keep() does not close its descriptor: it is kept for whoever opens the same file next, until a
+// SharedFile of that file is destroyed that need not keep.
 #pragma once
 
 #include <atomic>

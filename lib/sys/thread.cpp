@@ -41,7 +41,14 @@ bool Thread::start(void (*run)(void*), void* context) {
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int failed = pthread_create(&thread_, &attributes, &entry_point, start.get());
+  int failed = pthread_create(&thread_, &attributes, &entry_point, start.get());
+  if (failed != 0) {
+    // A program with much static thread-local data needs a larger stack than that.
+    pthread_attr_destroy(&attributes);
+    pthread_attr_init(&attributes);
+    pthread_attr_setinheritsched(&attributes, PTHREAD_EXPLICIT_SCHED);
+    failed = pthread_create(&thread_, &attributes, &entry_point, start.get());
+  }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   pthread_attr_destroy(&attributes);
   if (failed != 0) return false;

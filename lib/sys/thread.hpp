@@ -45,6 +45,17 @@ class CancellationState {
   int before_ = PTHREAD_CANCEL_ENABLE;
 };
 
+class NoCancellation {
+ public:
+  NoCancellation() noexcept { state_.disable(); }
+  NoCancellation(const NoCancellation&) = delete;
+  NoCancellation& operator=(const NoCancellation&) = delete;
+  ~NoCancellation() { state_.restore(); }
+
+ private:
+  CancellationState state_;
+};
+
 // Whether the caller runs on an alternate signal stack (sigaltstack(2)).
 [[nodiscard]] bool on_signal_stack() noexcept;
 
