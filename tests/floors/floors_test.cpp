@@ -54,7 +54,7 @@ constexpr std::array<std::string_view, 3> kPublicFaceOnly{"programs", "examples"
 
 // Where a file stands, from its path below the top level.
 struct Place {
-  enum class Kind { face, floor, tool, test, user, unknown };
+  enum class Kind { face, floor, tool, bench, test, user, unknown };
   Kind kind = Kind::unknown;
   std::size_t floor = 0;       // of Kind::floor
   std::string_view directory;  // of Kind::tool: "output", "regctl", ...
@@ -70,7 +70,7 @@ Place place_of(std::string_view path) {
     return {};
   }
   if (parts[0] == "tools") return {.kind = Place::Kind::tool, .directory = parts[1]};
-  if (parts[0] == "bench") return {.kind = Place::Kind::user};
+  if (parts[0] == "bench") return {.kind = Place::Kind::bench};
   if (parts[0] == "tests") {
     if (contains(kPublicFaceOnly, parts[1])) return {.kind = Place::Kind::user};
     return {.kind = Place::Kind::test};
@@ -103,8 +103,9 @@ bool is_interprocess(std::string_view header) { return header.starts_with("boost
 std::optional<std::string> complaint_about_angle(const Place& place, std::string_view header) {
   const bool in_lib = place.kind == Place::Kind::face || place.kind == Place::Kind::floor;
   if (in_lib && header.starts_with("shmreg/")) return "our own header in angle brackets";
-  if (header.starts_with("CLI/") && place.kind != Place::Kind::tool)
-    return "CLI11 belongs to tools/ alone";
+  if (header.starts_with("CLI/") && place.kind != Place::Kind::tool &&
+      place.kind != Place::Kind::bench)
+    return "CLI11 belongs to the programs: tools/ and bench/";
   if (place.kind == Place::Kind::face) {
     if (is_standard(header) || is_plain_c(header) || header == "sys/types.h") return std::nullopt;
     return "a public header may include the standard library and <sys/types.h> only";
@@ -139,6 +140,7 @@ std::optional<std::string> complaint_about_quoted(const Place& place, std::strin
                std::to_string(*floor);
       return std::nullopt;
     case Place::Kind::user:
+    case Place::Kind::bench:
       if (floor) return "only lib/include/shmreg is for users of the library";
       return std::nullopt;
     case Place::Kind::tool:
