@@ -63,6 +63,12 @@ std::uint64_t now_ns() noexcept {
           .count());
 }
 
+void await_any(const std::atomic<std::uint32_t>& word) noexcept {
+  const auto until = Clock::now() + milliseconds(5);
+  while (word.load(std::memory_order_relaxed) == 0 && Clock::now() < until) {
+  }
+}
+
 void pass(std::chrono::nanoseconds span) noexcept {
   const auto until = Clock::now() + span;
   if (span > milliseconds(1)) std::this_thread::sleep_for(span - milliseconds(1));

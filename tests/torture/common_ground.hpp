@@ -77,6 +77,9 @@ inline void raise_to(Counter& counter, std::uint64_t value) noexcept {
 }
 
 [[nodiscard]] std::uint64_t now_ns() noexcept;
+// Looks at `word` until it is not 0, for a few milliseconds at most: to hit a process while it is
+// at something that it does often and briefly.
+void await_any(const std::atomic<std::uint32_t>& word) noexcept;
 // Sleeps, or for less than a timer can measure, spins.
 void pass(std::chrono::nanoseconds span) noexcept;
 
