@@ -40,8 +40,13 @@ bool still_runs(const Segment& segment, const EntryLife& life) {
   if ((state.mark & sys::kOwnerDied) != 0 && (state.mark & sys::kWakeOnDeath) == 0) return false;
   const auto identity = identity_of_entry(segment, life);
   sys::ProcessHandle handle;
-  return identity && handle.open(identity->process) == sys::ProcessHandle::Opened::open &&
-         !handle.has_ended();
+  if (!identity || handle.open(identity->process) != sys::ProcessHandle::Opened::open ||
+      handle.has_ended()) {
+    return false;
+  }
+  // Marked, and the process is there: on its way out, or replaced by exec, which has ended every
+  // thread that was attached and leaves the pid to another program.
+  return (state.mark & sys::kOwnerDied) == 0 || sys::is_ending(identity->process.pid);
 }
 
 std::optional<EntryIdentity> identity_of_entry(const Segment& segment, const EntryLife& life) {
