@@ -60,12 +60,14 @@ int measure(const char* segment, const char* service, pid_t pid) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
+  // Never 0 or below: kill(2) takes those for groups of processes.
+  const long pid = argc == 4 ? std::strtol(argv[3], nullptr, 10) : 0;
+  if (pid <= 0) {
     std::fprintf(stderr, "usage: gone_after SEGMENT SERVICE PID\n");
     return 2;
   }
   try {
-    return measure(argv[1], argv[2], static_cast<pid_t>(std::atoi(argv[3])));
+    return measure(argv[1], argv[2], static_cast<pid_t>(pid));
   } catch (const shmreg::Error& error) {
     std::fprintf(stderr, "gone_after: %s\n", error.what());
     return 3;

@@ -57,8 +57,7 @@ int register_service(Context& context, const RegisterArguments& arguments) {
   const std::uint64_t id =
       require(registry.register_for(owner, service.full, spec, arguments.replace));
   const bool names = context.style().format == Format::name;
-  context.answer(std::move(about(service).set("id", id)),
-                 names ? service.full : std::to_string(id));
+  context.answer(about(service).set("id", id), names ? service.full : std::to_string(id));
   return output::kDone;
 }
 
@@ -75,7 +74,7 @@ int renew(Context& context, const IdArguments& arguments) {
                                            ": it has expired, or was registered anew; register it "
                                            "again";
   const bool renewed = !has_no_ttl && require(std::move(result));
-  context.answer(std::move(about(service).set("id", *arguments.id).set("renewed", renewed)), "");
+  context.answer(about(service).set("id", *arguments.id).set("renewed", renewed), "");
   if (renewed) return output::kDone;
   context.remark(why);
   return output::kNo;
@@ -92,7 +91,7 @@ int unregister(Context& context, const IdArguments& arguments) {
                   gone.message() + (told ? "" : "; --force unregisters it all the same"));
   }
   const bool removed = require(std::move(gone));
-  context.answer(std::move(about(service).set("unregistered", removed)), "");
+  context.answer(about(service).set("unregistered", removed), "");
   if (removed) return output::kDone;
   context.remark("'" + service.full + "' is not registered" +
                  (arguments.id ? " under id " + std::to_string(*arguments.id) : ""));
