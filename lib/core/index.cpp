@@ -1,5 +1,7 @@
 #include "core/index.hpp"
 
+#include "core/planted_fault.hpp"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -94,6 +96,7 @@ void WriterIndex::clear(layout::Word64* slot) noexcept {
     has_empty =
         has_empty || slots_[first + i].load(std::memory_order_relaxed) == layout::kEmptySlot;
   }
+  has_empty = has_empty || planted(Fault::full_bucket_emptied);
   partition_->services.store(partition_->services.load(std::memory_order_relaxed) - 1,
                              std::memory_order_relaxed);
   if (!has_empty) {

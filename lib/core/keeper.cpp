@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/liveness.hpp"
+#include "core/planted_fault.hpp"
 #include "core/printable.hpp"
 #include "core/process_table.hpp"
 #include "sys/clock.hpp"
@@ -148,7 +149,7 @@ bool Keeper::try_claim(std::uint32_t index, Status& failure) {
   // Before the claim: killed right after it, this life is known by what it was meant to be known
   // by.
   entry.liveness.store(by_mark_ ? kKernelMark : kByteLock, std::memory_order_release);
-  if (by_mark_) mark_->arm(futex_word(entry));
+  if (by_mark_ && !planted(Fault::word_before_robust_list)) mark_->arm(futex_word(entry));
   const MarkState mine{thread_id_ | sys::kWakeOnDeath, before.generation + 1};
   if (!entry.mark_and_generation.compare_exchange_strong(word, mine.word(),
                                                          std::memory_order_acq_rel)) {
@@ -157,6 +158,7 @@ bool Keeper::try_claim(std::uint32_t index, Status& failure) {
   }
   life_ = {index, mine.generation};
   introduce(index);
+  if (by_mark_ && planted(Fault::word_before_robust_list)) mark_->arm(futex_word(entry));
   return true;
 }
 

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <utility>
 
+#include "core/planted_fault.hpp"
 #include "core/printable.hpp"
 #include "sys/clock.hpp"
 #include "sys/kernel_mark.hpp"
@@ -29,6 +30,7 @@ bool proven_gone(const Segment& segment, const EntryLife& life) {
   const bool marked = (state.mark & sys::kOwnerDied) != 0 ||
                       (state.mark & sys::kThreadIdMask) == 0 ||
                       entry.liveness.load(std::memory_order_relaxed) == kByteLock;
+  if (planted(Fault::lock_on_mark_alone)) return marked;
   return marked && !byte_lock_held(segment, life.entry) && !still_runs(segment, life);
 }
 

@@ -10,6 +10,7 @@
 
 #include "core/bucket.hpp"
 #include "core/index.hpp"
+#include "core/planted_fault.hpp"
 #include "core/record_copy.hpp"
 #include "core/service_access.hpp"
 #include "sys/kernel_mark.hpp"
@@ -107,7 +108,7 @@ template <bool kWithKey>
   }
   if constexpr (kWithKey) {
     if (key_bytes != key.size() || !key_equals(words + kHeaderWords, key)) {
-      return unchanged(stamp) ? Fate::other : Fate::changed;
+      return planted(Fault::mismatch_unchecked) || unchanged(stamp) ? Fate::other : Fate::changed;
     }
   }
   std::uint64_t* to = ServiceAccess::buffer(found, bytes);
@@ -118,7 +119,9 @@ template <bool kWithKey>
   } else {
     copy_words(to, words, (bytes + 7) / 8);
   }
-  if (!unchanged(stamp) || to[layout::kStampWord] != stamp) return Fate::changed;
+  if (!planted(Fault::stamp_unchecked) && (!unchanged(stamp) || to[layout::kStampWord] != stamp)) {
+    return Fate::changed;
+  }
   const std::size_t namespace_bytes = layout::namespace_bytes_of(kind);
   if (namespace_bytes == 0 || key_bytes < namespace_bytes + 2) return Fate::corrupt;
   return Fate::read;
@@ -166,7 +169,7 @@ enum class OwnerFate : std::uint8_t { alive, dead, changed };
   if (life.entry >= segment.geometry().max_processes) return OwnerFate::dead;
   // Before the mark: if the mark is still this life's, so was what was read before it.
   const std::uint32_t pid = segment.entry(life.entry).pid.load(std::memory_order_acquire);
-  if (!entry_lives(segment, life)) return OwnerFate::dead;
+  if (!planted(Fault::mark_unchecked) && !entry_lives(segment, life)) return OwnerFate::dead;
   Health health = Health::unknown;
   if (layout::cell_has_state(kind)) {
     const auto cell = read_cell(segment, layout::cell_of(lengths), image[layout::kIdWord]);
@@ -236,8 +239,10 @@ Errc lookup(const Segment& segment, PidWatch& watch, std::string_view key, Servi
       if (!changed && has_empty_slot(at)) break;
       bucket = (bucket + 1) & (buckets - 1);
     }
-    if (!changed && partition.descriptor.load(std::memory_order_acquire) == descriptor &&
-        partition.rebuilds.load(std::memory_order_acquire) == rebuilds) {
+    const bool same_index = planted(Fault::miss_unchecked) ||
+                            (partition.descriptor.load(std::memory_order_acquire) == descriptor &&
+                             partition.rebuilds.load(std::memory_order_acquire) == rebuilds);
+    if (!changed && same_index) {
       // Of a segment that was destroyed, "not found" would be true for ever and mean nothing.
       return segment.retired() ? Errc::segment_retired : Errc::not_found;
     }
@@ -322,8 +327,9 @@ Errc read_partition(const Segment& segment, PidWatch& watch, std::uint32_t parti
     for (std::uint64_t i = 0; i < index.slots() && outcome == Errc::ok; ++i) {
       outcome = read_slot(segment, watch, slots[i], namespace_name, tag, services);
     }
-    if (partition.descriptor.load(std::memory_order_acquire) != descriptor ||
-        partition.rebuilds.load(std::memory_order_acquire) != rebuilds) {
+    if (!planted(Fault::list_unchecked) &&
+        (partition.descriptor.load(std::memory_order_acquire) != descriptor ||
+         partition.rebuilds.load(std::memory_order_acquire) != rebuilds)) {
       continue;
     }
     if (outcome != Errc::ok) return outcome;

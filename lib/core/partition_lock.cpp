@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "core/planted_fault.hpp"
 #include "core/repair.hpp"
 #include "sys/clock.hpp"
 #include "sys/futex.hpp"
@@ -21,7 +22,7 @@ constexpr int kSpins = 200;
 bool PartitionLock::try_take(std::uint64_t mine) {
   std::uint64_t seen = partition_->lock.load(std::memory_order_acquire);
   if (seen == mine) return true;  // left behind by this very thread (longjmp)
-  if (seen != 0) {
+  if (seen != 0 && !planted(Fault::lock_from_anyone)) {
     const LockHolder holder = LockHolder::of(seen);
     if (!proven_gone(*writer_.segment, {holder.entry, holder.generation})) return false;
   }
@@ -89,7 +90,7 @@ Status PartitionLock::acquire(std::uint32_t partition, Wait wait) {
       return waited;
     }
   }
-  if (partition_->dirty.load(std::memory_order_acquire) != 0) {
+  if (!planted(Fault::dirty_ignored) && partition_->dirty.load(std::memory_order_acquire) != 0) {
     if (Status repaired = repair_partition(writer_, index_); !repaired) {
       release();
       return repaired;

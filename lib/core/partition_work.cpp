@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/durations.hpp"
+#include "core/planted_fault.hpp"
 #include "sys/clock.hpp"
 
 namespace shmreg::core {
@@ -100,6 +101,13 @@ Result<std::uint32_t> PartitionWork::compose(New& record) {
 
 void PartitionWork::publish(WriterIndex& index, Word64* slot, const HashedName& name,
                             std::uint32_t location) {
+  if (planted(Fault::slot_before_record)) {
+    Word64& stamp = segment_.record(location, sizeof(RecordHeader))[layout::kStampWord];
+    const std::uint64_t value = stamp.exchange(0);
+    index.fill(slot, layout::make_slot(name.hash, name.namespace_tag, location));
+    stamp.store(value);
+    return;
+  }
   index.fill(slot, layout::make_slot(name.hash, name.namespace_tag, location));
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/index.hpp"
 #include "core/partition_memory.hpp"
+#include "core/planted_fault.hpp"
 #include "core/record_copy.hpp"
 #include "core/run_walk.hpp"
 
@@ -120,6 +121,7 @@ class Repair {
         const std::uint64_t stride = layout::kSizeClasses.at(run.size_class).record_bytes;
         for (std::uint64_t at = 0; at + stride <= bytes; at += stride) {
           const auto location = static_cast<std::uint32_t>((begin + at) / layout::kUnitBytes);
+          if (planted(Fault::repair_forgets_records)) continue;
           if (!reachable_.contains(location)) memory_.give_record(location, run.size_class);
         }
       } else if (run.kind == layout::RunKind::cells) {

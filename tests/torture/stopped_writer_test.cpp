@@ -153,7 +153,7 @@ BOOST_AUTO_TEST_CASE(a_writer_stopped_at_random_points_holds_up_no_reader) {
     }
     stop(stopped);
     // Every second stop has several tries to hit a change.
-    for (int tries = i % 2 == 0 ? 20 : 0; tries > 0 && partition.dirty.load() == 0; --tries) {
+    for (int tries = i % 2 == 0 ? 6 : 0; tries > 0 && partition.dirty.load() == 0; --tries) {
       for (const Member* member : stopped) (*member)->resume();
       await_any(partition.dirty);
       stop(stopped);

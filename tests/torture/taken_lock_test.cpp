@@ -78,7 +78,7 @@ BOOST_AUTO_TEST_CASE(a_lock_is_taken_only_from_a_process_that_is_proven_gone) {
     });
     BOOST_REQUIRE(ground->ready.await(1, seconds(60)));
     const auto deadline = std::chrono::steady_clock::now() + seconds(60);
-    while (partition.lock.load() == 0 || partition.dirty.load() == 0) {
+    do {
       BOOST_REQUIRE_MESSAGE(std::chrono::steady_clock::now() < deadline,
                             "no stop hits the middle of a change" << ground->complaints.text());
       victim->resume();
@@ -86,7 +86,7 @@ BOOST_AUTO_TEST_CASE(a_lock_is_taken_only_from_a_process_that_is_proven_gone) {
       await_any(partition.dirty);
       victim->stop();
       ++stops;
-    }
+    } while (partition.lock.load() == 0 || partition.dirty.load() == 0);
     const std::uint64_t held = partition.lock.load();
     const std::uint32_t entry = shmreg::layout::LockHolder::of(held).entry;
     const std::string named = "pid " + std::to_string(victim->pid());
