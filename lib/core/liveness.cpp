@@ -97,7 +97,8 @@ Alive PidWatch::ask(const sys::ProcessIdentity& identity) {
           break;
       }
     }
-    return handle.has_ended() ? Alive::no : Alive::yes;
+    // Not its last breath, which comes milliseconds after the kill: a dead owner is not returned.
+    return handle.is_doomed() ? Alive::no : Alive::yes;
   };
   if (!mutex_.try_lock()) {
     sys::ProcessHandle once;

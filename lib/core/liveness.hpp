@@ -1,8 +1,8 @@
 // Whether an owner lives, and whether a process is proven gone: two questions.
 //
 // Lives: the kernel's mark on the entry, or another generation, says no at once (one load); a
-// process that is known by its byte lock alone costs a system call, an owner named by pid a poll of
-// its pidfd. This is what a lookup asks.
+// process that is known by its byte lock alone costs a system call, an owner named by pid a read of
+// its /proc/PID/stat, kept open beside its pidfd. This is what a lookup asks.
 //
 // Proven gone: no thread of it runs any more, so that what it held may be taken over: mark and
 // free byte lock together, and its pidfd where its pid is visible. The mark alone comes while
@@ -32,15 +32,17 @@ inline constexpr std::uint32_t kByteLock = 2;
                                       const layout::EntryLife& life) noexcept {
   if (life.entry >= segment.geometry().max_processes) return false;
   const layout::ProcessEntry& entry = segment.entry(life.entry);
-  const auto state =
-      layout::MarkState::of(entry.mark_and_generation.load(std::memory_order_acquire));
+  const std::uint64_t word = entry.mark_and_generation.load(std::memory_order_acquire);
+  const auto state = layout::MarkState::of(word);
   if (state.generation != life.generation || (state.mark & sys::kThreadIdMask) == 0 ||
       (state.mark & sys::kOwnerDied) != 0) {
     return false;
   }
   if (entry.liveness.load(std::memory_order_relaxed) != kByteLock) [[likely]]
     return true;
-  return byte_lock_held(segment, life.entry);
+  // The lock may be the next claimer's already, who marks this life before it takes the lock.
+  return byte_lock_held(segment, life.entry) &&
+         entry.mark_and_generation.load(std::memory_order_acquire) == word;
 }
 
 [[nodiscard]] bool proven_gone(const Segment& segment, const layout::EntryLife& life);

@@ -43,7 +43,9 @@ std::string proc_path(std::uint32_t pid, const char* file) {
 struct Stat {
   char state = '?';
   std::uint64_t flags = 0;  // PF_* of the kernel
+  std::uint64_t threads = 0;
   std::uint64_t start_ticks = 0;
+  std::uint64_t pending = 0;  // signals of this thread alone, by bit
 };
 constexpr std::uint64_t kExiting = 0x4;  // PF_EXITING, since 2.6
 
@@ -54,13 +56,15 @@ std::optional<Stat> parse_stat(const std::string& text) {
   Stat stat;
   stat.state = text[close + 2];
   std::size_t at = close + 2;
-  for (int field = 3; field < 22; ++field) {
+  for (int field = 3; field < 31; ++field) {
+    if (field == 20) stat.threads = std::strtoull(text.c_str() + at, nullptr, 10);
+    if (field == 22) stat.start_ticks = std::strtoull(text.c_str() + at, nullptr, 10);
     if (field == 9) stat.flags = std::strtoull(text.c_str() + at, nullptr, 10);
     at = text.find(' ', at);
     if (at == std::string::npos) return std::nullopt;
     ++at;
   }
-  stat.start_ticks = std::strtoull(text.c_str() + at, nullptr, 10);
+  stat.pending = std::strtoull(text.c_str() + at, nullptr, 10);
   return stat;
 }
 
@@ -196,15 +200,18 @@ const char* to_string(RunState state) noexcept {
 }
 
 ProcessHandle::ProcessHandle(ProcessHandle&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)) {}
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      stat_descriptor_(std::exchange(other.stat_descriptor_, -1)) {}
 
 ProcessHandle& ProcessHandle::operator=(ProcessHandle&& other) noexcept {
   std::swap(descriptor_, other.descriptor_);
+  std::swap(stat_descriptor_, other.stat_descriptor_);
   return *this;
 }
 
 ProcessHandle::~ProcessHandle() {
   if (descriptor_ >= 0) ::close(descriptor_);
+  if (stat_descriptor_ >= 0) ::close(stat_descriptor_);
 }
 
 ProcessHandle::Opened ProcessHandle::open(const ProcessIdentity& identity) {
@@ -216,6 +223,9 @@ ProcessHandle::Opened ProcessHandle::open(const ProcessIdentity& identity) {
   if (descriptor < 0) return errno == ESRCH ? Opened::no_such_process : Opened::cannot_tell;
   ProcessHandle opened;
   opened.descriptor_ = descriptor;
+  if (proc_is_ours()) {
+    opened.stat_descriptor_ = ::open(proc_path(identity.pid, "stat").c_str(), O_RDONLY | O_CLOEXEC);
+  }
   // The start time is read after the descriptor was opened: if it fits, the descriptor is of the
   // right process (pids are not reused while it lives; if it had ended before, the descriptor
   // would be of a later process, whose start time differs).
@@ -228,6 +238,21 @@ ProcessHandle::Opened ProcessHandle::open(const ProcessIdentity& identity) {
 }
 
 bool ProcessHandle::has_ended() const noexcept { return pidfd_has_ended(descriptor_); }
+
+bool ProcessHandle::is_doomed() const {
+  std::array<char, 1024> text{};
+  const ssize_t got =
+      stat_descriptor_ < 0 ? -1 : ::pread(stat_descriptor_, text.data(), text.size() - 1, 0);
+  // ESRCH: reaped.
+  const auto stat =
+      got > 0 ? parse_stat(std::string(text.data(), static_cast<std::size_t>(got))) : std::nullopt;
+  if (!stat) return has_ended();
+  // The kernel queues SIGKILL for every thread before the first of them acts on it.
+  if ((stat->pending >> (SIGKILL - 1) & 1) != 0) return true;
+  // A leader that leaves by pthread_exit exits, and is a zombie, while other threads go on.
+  if ((stat->flags & kExiting) != 0 && stat->threads <= 1 && stat->state != 'Z') return true;
+  return has_ended();
+}
 
 unsigned online_cpus() noexcept {
   const long cpus = ::sysconf(_SC_NPROCESSORS_ONLN);

@@ -53,11 +53,17 @@ class ProcessHandle {
   // by now; cannot_tell where it is of another PID namespace, or start time or pidfds are missing.
   [[nodiscard]] Opened open(const ProcessIdentity& identity);
   [[nodiscard]] bool is_open() const noexcept { return descriptor_ >= 0; }
-  // One poll(2). A zombie has ended.
+  // One poll(2). A zombie has ended. The last thing to be known of an end: only after memory and
+  // files have been taken down, milliseconds after the signal for a large process.
   [[nodiscard]] bool has_ended() const noexcept;
+  // Has ended, or is bound to: SIGKILL is pending for it, or its last thread has begun to exit. One
+  // read of /proc/PID/stat, kept open, so the number's next process is never meant. Where that
+  // cannot be read: has_ended().
+  [[nodiscard]] bool is_doomed() const;
 
  private:
   int descriptor_ = -1;
+  int stat_descriptor_ = -1;
 };
 
 [[nodiscard]] std::uint32_t own_pid() noexcept;  // a system call, never a cached value
