@@ -26,13 +26,12 @@ namespace shmreg::core {
   static_assert(layout::kBucketSlots == 8);
   const __m128i wanted = _mm_set1_epi16(static_cast<short>(hash));
   const auto* pairs = reinterpret_cast<const __m128i*>(bucket);
-  unsigned mask = 0;
-  for (unsigned pair = 0; pair < 4; ++pair) {
-    // The hash is the top 16 bits of each 64: its comparison ends up in the sign of the half.
+  // The hash is the top 16 bits of each 64: its comparison ends up in the sign of the half.
+  const auto match = [&](unsigned pair) {
     const __m128i equal = _mm_cmpeq_epi16(_mm_load_si128(pairs + pair), wanted);
-    mask |= static_cast<unsigned>(_mm_movemask_pd(_mm_castsi128_pd(equal))) << (2 * pair);
-  }
-  return mask;
+    return static_cast<unsigned>(_mm_movemask_pd(_mm_castsi128_pd(equal))) << (2 * pair);
+  };
+  return match(0) | match(1) | match(2) | match(3);
 #else
   unsigned mask = 0;
   for (unsigned i = 0; i < layout::kBucketSlots; ++i) {

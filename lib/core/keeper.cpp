@@ -127,6 +127,15 @@ bool Keeper::try_claim(std::uint32_t index, Status& failure) {
   };
   const MarkState first = MarkState::of(entry.mark_and_generation.load(std::memory_order_acquire));
   if (!claimable(first)) return false;
+  if (!is_free(first)) {
+    // Known by its byte lock alone, and dead. Marked before that lock is ours: it would look alive.
+    std::uint64_t unmarked = first.word();
+    const MarkState ended{first.mark | sys::kOwnerDied, first.generation};
+    if (!entry.mark_and_generation.compare_exchange_strong(unmarked, ended.word(),
+                                                           std::memory_order_acq_rel)) {
+      return false;
+    }
+  }
   const Result<bool> locked = segment_->file().lock(index);
   if (!locked) {
     failure = locked.status();

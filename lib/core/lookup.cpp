@@ -115,7 +115,7 @@ template <bool kWithKey>
   if (bytes <= kSmallestRecordBytes) {
     // Most are: a copy of fixed length needs no loop. What lies behind `bytes` is not looked at.
     static_assert(kSmallestRecordBytes <= Service::kInlineBytes);
-    copy_words(to, words, kSmallestRecordBytes / 8);
+    copy_words<kSmallestRecordBytes / 8>(to, words);
   } else {
     copy_words(to, words, (bytes + 7) / 8);
   }
@@ -186,11 +186,10 @@ inline bool still_there(const Word64& slot, std::uint64_t value, const Word64* r
          slot.load(std::memory_order_acquire) == value;
 }
 
-}  // namespace
-
-Errc lookup(const Segment& segment, PidWatch& watch, std::string_view key, Service& found) {
+// Whatever the record, the owner and the bucket are.
+[[gnu::noinline]] Errc lookup_any(const Segment& segment, PidWatch& watch, std::string_view key,
+                                  std::uint64_t hash, Service& found) {
   ServiceAccess::clear(found);
-  const std::uint64_t hash = XXH3_64bits_withSeed(key.data(), key.size(), segment.hash_seed());
   const layout::Partition& partition = segment.partition(segment.partition_of(hash));
   const std::uint16_t wanted = layout::slot_hash(hash);
   int retries = 0;
@@ -241,13 +240,74 @@ Errc lookup(const Segment& segment, PidWatch& watch, std::string_view key, Servi
     }
     const bool same_index = planted(Fault::miss_unchecked) ||
                             (partition.descriptor.load(std::memory_order_acquire) == descriptor &&
-                             partition.rebuilds.load(std::memory_order_acquire) == rebuilds);
+                             (planted(Fault::rebuilds_unchecked) ||
+                              partition.rebuilds.load(std::memory_order_acquire) == rebuilds));
     if (!changed && same_index) {
       // Of a segment that was destroyed, "not found" would be true for ever and mean nothing.
       return segment.retired() ? Errc::segment_retired : Errc::not_found;
     }
   }
   return Errc::busy;
+}
+
+}  // namespace
+
+// The straight way for what most lookups meet: the key's home bucket holds it first among those of
+// its 16 hash bits, in a small record of an attached process that is known by its mark and has
+// nothing in its health cell. Everything that is not so, or does not hold still, goes the long way.
+// The record was in place, by stamp and slot, before the mark was read and after: at that moment it
+// was registered and its owner alive.
+Errc lookup(const Segment& segment, PidWatch& watch, std::string_view key, Service& found) {
+  const std::uint64_t hash = XXH3_64bits_withSeed(key.data(), key.size(), segment.hash_seed());
+  const layout::Partition& partition = segment.partition(segment.partition_of(hash));
+  const std::uint64_t rebuilds = partition.rebuilds.load(std::memory_order_acquire);
+  const std::uint64_t descriptor = partition.descriptor.load(std::memory_order_acquire);
+  const IndexDescriptor index = IndexDescriptor::of(descriptor);
+  const Word64* slots = segment.slots(index);
+  if (slots == nullptr) return Errc::corrupt;
+  const Word64* const bucket = slots + home_bucket(hash, index.log2_slots) * kBucketSlots;
+  const unsigned mask = matching_slots(bucket, layout::slot_hash(hash));
+  if (mask == 0) {
+    if (!has_empty_slot(bucket) ||
+        partition.descriptor.load(std::memory_order_acquire) != descriptor ||
+        partition.rebuilds.load(std::memory_order_acquire) != rebuilds) {
+      return lookup_any(segment, watch, key, hash, found);
+    }
+    ServiceAccess::clear(found);
+    return segment.retired() ? Errc::segment_retired : Errc::not_found;
+  }
+  const Word64& slot = bucket[std::countr_zero(mask)];
+  const std::uint64_t value = slot.load(std::memory_order_acquire);
+  const Word64* const words = segment.record(layout::location_of_slot(value), kSmallestRecordBytes);
+  if (words == nullptr) return lookup_any(segment, watch, key, hash, found);
+  __builtin_prefetch(words + kHeaderWords);
+  const std::uint64_t stamp = words[layout::kStampWord].load(std::memory_order_acquire);
+  const std::uint64_t owner = words[layout::kOwnerWord].load(std::memory_order_acquire);
+  const std::uint64_t lengths = words[layout::kLengthsWord].load(std::memory_order_acquire);
+  const std::uint64_t kind = words[layout::kKindWord].load(std::memory_order_acquire);
+  const std::size_t bytes = layout::record_bytes_of(lengths, kind);
+  const EntryLife life{static_cast<std::uint32_t>(owner) - 1,
+                       static_cast<std::uint32_t>(owner >> 32)};
+  if (bytes > kSmallestRecordBytes || !layout::is_plain_record_of(kind, key.size()) ||
+      life.entry >= segment.geometry().max_processes || !key_equals(words + kHeaderWords, key))
+      [[unlikely]] {
+    return lookup_any(segment, watch, key, hash, found);
+  }
+  copy_words<kSmallestRecordBytes / 8>(ServiceAccess::buffer(found, bytes), words);
+  const layout::ProcessEntry& entry = segment.entry(life.entry);
+  const std::uint32_t pid = entry.pid.load(std::memory_order_acquire);
+  const auto state =
+      layout::MarkState::of(entry.mark_and_generation.load(std::memory_order_acquire));
+  const bool in_place = stamp != 0 &&
+                        words[layout::kStampWord].load(std::memory_order_relaxed) == stamp &&
+                        slot.load(std::memory_order_acquire) == value;
+  if ((!in_place && !planted(Fault::stamp_unchecked)) || state.generation != life.generation ||
+      (state.mark & sys::kThreadIdMask) == 0 || (state.mark & sys::kOwnerDied) != 0 ||
+      entry.liveness.load(std::memory_order_relaxed) == kByteLock) [[unlikely]] {
+    return lookup_any(segment, watch, key, hash, found);
+  }
+  ServiceAccess::set(found, bytes, pid, Alive::yes, Health::unknown);
+  return Errc::ok;
 }
 
 namespace {

@@ -12,7 +12,8 @@ enum class Fault : std::uint8_t {
   none,
   mismatch_unchecked,       // another key in a record counts, though the record may have changed
   stamp_unchecked,          // a copy counts whatever became of the record meanwhile
-  miss_unchecked,           // a miss counts, though the index's memory may have been filled anew
+  miss_unchecked,           // a miss counts, though the index may have been replaced
+  rebuilds_unchecked,       // ... or its memory filled anew, and be in use once more
   list_unchecked,           // so does what was read of a partition
   mark_unchecked,           // an owner lives as long as its record stands
   slot_before_record,       // published before it is written

@@ -18,9 +18,20 @@ utf::code_point next(std::string_view text, std::size_t& at) {
   return c;
 }
 
+// What almost all names are: all of it printable ASCII. Without a branch, so that it is quick.
+bool is_plain(std::string_view text) noexcept {
+  bool other = false;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    other |= byte < 0x20 || byte >= 0x7f;
+  }
+  return !other;
+}
+
 }  // namespace
 
 bool has_control(std::string_view text) noexcept {
+  if (is_plain(text)) return false;
   for (std::size_t at = 0; at < text.size();) {
     if (is_control(next(text, at))) return true;
   }
@@ -28,6 +39,7 @@ bool has_control(std::string_view text) noexcept {
 }
 
 bool is_utf8(std::string_view text) noexcept {
+  if (is_plain(text)) return true;
   for (std::size_t at = 0; at < text.size();) {
     if (!utf::is_valid_codepoint(next(text, at))) return false;
   }

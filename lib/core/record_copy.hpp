@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "core/record_image.hpp"
@@ -33,6 +34,26 @@ inline void copy_words(std::uint64_t* to, const layout::Word64* from, std::size_
   std::atomic_signal_fence(std::memory_order_acquire);
 #else
   for (std::size_t i = 0; i < words; ++i) to[i] = from[i].load(std::memory_order_acquire);
+#endif
+}
+
+// The same for a number of words that is known: without a loop.
+template <std::size_t kWords>
+inline void copy_words(std::uint64_t* to, const layout::Word64* from) noexcept {
+#if defined(SHMREG_VECTOR_READS)
+  static_assert(kWords % 2 == 0);
+  const auto copy_pair = [&](std::size_t i) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i),
+                     _mm_load_si128(reinterpret_cast<const __m128i*>(from + i)));
+  };
+  std::atomic_signal_fence(std::memory_order_acquire);
+  [&]<std::size_t... kPairs>(std::index_sequence<kPairs...> /*pairs*/) {
+    (copy_pair(2 * kPairs), ...);
+  }
+  (std::make_index_sequence<kWords / 2>{});
+  std::atomic_signal_fence(std::memory_order_acquire);
+#else
+  copy_words(to, from, kWords);
 #endif
 }
 

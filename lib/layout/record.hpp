@@ -79,6 +79,9 @@ inline constexpr std::size_t kHeaderWords = kRecordHeaderBytes / 8;
 [[nodiscard]] constexpr std::uint32_t cell_of(std::uint64_t lengths_word) noexcept {
   return static_cast<std::uint32_t>(lengths_word);
 }
+[[nodiscard]] constexpr std::size_t endpoint_bytes_of(std::uint64_t lengths_word) noexcept {
+  return lengths_word >> 32 & 0xffff;
+}
 [[nodiscard]] constexpr std::size_t record_bytes_of(std::uint64_t lengths_word,
                                                     std::uint64_t kind_word) noexcept {
   return kRecordHeaderBytes + (lengths_word >> 32 & 0xffff) + (lengths_word >> 48) +
@@ -95,6 +98,16 @@ inline constexpr std::size_t kHeaderWords = kRecordHeaderBytes / 8;
 }
 [[nodiscard]] constexpr std::uint8_t owner_kind_of(std::uint64_t kind_word) noexcept {
   return static_cast<std::uint8_t>(kind_word >> 24);
+}
+
+// Of an attached process, with a key of so many bytes, and nothing in its health cell; one
+// comparison. 1 is OwnerKind::process.
+[[nodiscard]] constexpr bool is_plain_record_of(std::uint64_t kind_word,
+                                                std::size_t key_bytes) noexcept {
+  constexpr std::uint64_t kLooksAt =
+      0xffff | std::uint64_t{0xff} << 24 | std::uint64_t{kCellHasState} << 40;
+  return (kind_word & kLooksAt) == (key_bytes | std::uint64_t{1} << 24) &&
+         namespace_bytes_of(kind_word) - 1 < key_bytes - 2;
 }
 
 enum class AttributeKind : std::uint8_t {

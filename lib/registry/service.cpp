@@ -122,8 +122,13 @@ std::uint64_t Service::id() const noexcept {
 }
 
 std::string_view Service::endpoint() const noexcept {
-  const auto view = view_of(*this);
-  return view ? view->endpoint() : std::string_view();
+  if (size_ == 0) return {};
+  // Its lengths were held against its size when it was filled: this one is asked for every time.
+  const std::uint64_t* words = core::ServiceAccess::words(*this);
+  const std::size_t at =
+      layout::kRecordHeaderBytes + layout::key_bytes_of(words[layout::kKindWord]);
+  return {reinterpret_cast<const char*>(words) + at,
+          layout::endpoint_bytes_of(words[layout::kLengthsWord])};
 }
 
 OwnerKind Service::owner() const noexcept {
