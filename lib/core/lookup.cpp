@@ -31,35 +31,9 @@ constexpr std::size_t kSmallestRecordBytes = layout::kSizeClasses.front().record
 // What became of one attempt to read the record that a slot leads to.
 enum class Fate : std::uint8_t { read, other, changed, corrupt };
 
-// The first `bytes` of the key, at most eight, as the low bytes of a word.
-inline std::uint64_t load_tail(const char* from, std::size_t bytes) noexcept {
-  std::uint64_t word = 0;
-  std::memcpy(&word, from, bytes);
-  return word;
-}
-
-// A torn comparison is caught with a torn record: its outcome counts only if the stamp is
-// unchanged.
-inline bool key_equals(const Word64* record_key, std::string_view key) noexcept {
+[[gnu::noinline]] bool key_equals_by_words(const Word64* record_key,
+                                           std::string_view key) noexcept {
   const char* at = key.data();
-#if defined(SHMREG_VECTOR_READS)
-  if (key.size() >= sizeof(__m128i)) {
-    // Sixteen at a time, the last sixteen once more where they overlap: no byte beyond the key.
-    const auto* record_at = reinterpret_cast<const char*>(record_key);
-    const auto equal_at = [&](std::size_t offset) {
-      const __m128i ours = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + offset));
-      const __m128i theirs = _mm_loadu_si128(reinterpret_cast<const __m128i*>(record_at + offset));
-      return _mm_movemask_epi8(_mm_cmpeq_epi8(ours, theirs)) == 0xffff;
-    };
-    const std::size_t last = key.size() - sizeof(__m128i);
-    for (std::size_t offset = 0; offset < last; offset += sizeof(__m128i)) {
-      if (!equal_at(offset)) return false;
-    }
-    const bool equal = equal_at(last);
-    std::atomic_signal_fence(std::memory_order_acquire);
-    return equal;
-  }
-#endif
   std::size_t left = key.size();
   for (; left >= 8; left -= 8, at += 8, ++record_key) {
     std::uint64_t word;  // NOLINT(cppcoreguidelines-init-variables)
@@ -67,16 +41,31 @@ inline bool key_equals(const Word64* record_key, std::string_view key) noexcept 
     if (record_key->load(std::memory_order_acquire) != word) return false;
   }
   if (left == 0) return true;
-  const std::uint64_t mask = ~std::uint64_t{0} >> (8 * (8 - left));
-  // The last eight bytes in one load where the key has as many; never a byte beyond its end.
   std::uint64_t tail = 0;
-  if (key.size() >= 8) {
-    std::memcpy(&tail, at + left - 8, 8);
-    tail >>= 8 * (8 - left);
-  } else {
-    tail = load_tail(at, left);
-  }
+  std::memcpy(&tail, at, left);
+  const std::uint64_t mask = ~std::uint64_t{0} >> (8 * (8 - left));
   return ((record_key->load(std::memory_order_acquire) ^ tail) & mask) == 0;
+}
+
+// A torn comparison is caught with a torn record: its outcome counts only if the stamp is
+// unchanged.
+[[gnu::always_inline]] inline bool key_equals(const Word64* record_key,
+                                              std::string_view key) noexcept {
+#if defined(SHMREG_VECTOR_READS)
+  if (key.size() - sizeof(__m128i) <= sizeof(__m128i)) {
+    // The first sixteen and the last, which may overlap: no byte beyond the key.
+    const auto* record_at = reinterpret_cast<const char*>(record_key);
+    const auto equal_at = [&](std::size_t offset) {
+      const __m128i ours = _mm_loadu_si128(reinterpret_cast<const __m128i*>(key.data() + offset));
+      const __m128i theirs = _mm_loadu_si128(reinterpret_cast<const __m128i*>(record_at + offset));
+      return _mm_cmpeq_epi8(ours, theirs);
+    };
+    const __m128i equal = _mm_and_si128(equal_at(0), equal_at(key.size() - sizeof(__m128i)));
+    std::atomic_signal_fence(std::memory_order_acquire);
+    return _mm_movemask_epi8(equal) == 0xffff;
+  }
+#endif
+  return key_equals_by_words(record_key, key);
 }
 
 // Copies the record at `slot` into `found` if it is `key`'s (or any, without a key).

@@ -171,15 +171,26 @@ Result<bool> Registry::renew(std::string_view service, std::uint64_t id) {
   return ServiceTable(writer).renew(core::hashed(*key, writer.segment->hash_seed()), id);
 }
 
-Errc Registry::lookup(std::string_view service, Service& found) const {
-  const core::Segment& segment = attachment_->segment();
-  // What is stored has been checked, so what is found needs no check; only a miss is looked at
-  // more closely.
-  const Errc outcome = core::lookup(segment, attachment_->watch(), service, found);
-  if (outcome != Errc::not_found) return outcome;
+namespace {
+
+// What is stored has been checked, so what is found needs no check; only a miss is looked at more
+// closely. Out of the way of those that hit.
+[[gnu::noinline]] Errc lookup_missed(Attachment& attachment, std::string_view service,
+                                     Service& found) {
   if (const Status checked = check_service(service); !checked) return checked.code();
   if (service.find('/') != std::string_view::npos) return Errc::not_found;
-  return core::lookup(segment, attachment_->watch(), "default/" + std::string(service), found);
+  return core::lookup(attachment.segment(), attachment.watch(), "default/" + std::string(service),
+                      found);
+}
+
+}  // namespace
+
+Errc Registry::lookup(std::string_view service, Service& found) const {
+  const Errc outcome = core::lookup(attachment_->segment(), attachment_->watch(), service, found);
+  if (outcome != Errc::not_found) [[likely]] {
+    return outcome;
+  }
+  return lookup_missed(*attachment_, service, found);
 }
 
 Result<Service> Registry::lookup(std::string_view service) const {
