@@ -175,6 +175,16 @@ inline bool still_there(const Word64& slot, std::uint64_t value, const Word64* r
          slot.load(std::memory_order_acquire) == value;
 }
 
+// Whether an index that was read is still the partition's, and its memory has not been filled anew:
+// without both a miss means nothing.
+inline bool same_index(const layout::Partition& partition, std::uint64_t descriptor,
+                       std::uint64_t rebuilds) noexcept {
+  if (planted(Fault::miss_unchecked)) return true;
+  return partition.descriptor.load(std::memory_order_acquire) == descriptor &&
+         (planted(Fault::rebuilds_unchecked) ||
+          partition.rebuilds.load(std::memory_order_acquire) == rebuilds);
+}
+
 // Whatever the record, the owner and the bucket are.
 [[gnu::noinline]] Errc lookup_any(const Segment& segment, PidWatch& watch, std::string_view key,
                                   std::uint64_t hash, Service& found) {
@@ -227,11 +237,7 @@ inline bool still_there(const Word64& slot, std::uint64_t value, const Word64* r
       if (!changed && has_empty_slot(at)) break;
       bucket = (bucket + 1) & (buckets - 1);
     }
-    const bool same_index = planted(Fault::miss_unchecked) ||
-                            (partition.descriptor.load(std::memory_order_acquire) == descriptor &&
-                             (planted(Fault::rebuilds_unchecked) ||
-                              partition.rebuilds.load(std::memory_order_acquire) == rebuilds));
-    if (!changed && same_index) {
+    if (!changed && same_index(partition, descriptor, rebuilds)) {
       // Of a segment that was destroyed, "not found" would be true for ever and mean nothing.
       return segment.retired() ? Errc::segment_retired : Errc::not_found;
     }
@@ -257,9 +263,7 @@ Errc lookup(const Segment& segment, PidWatch& watch, std::string_view key, Servi
   const Word64* const bucket = slots + home_bucket(hash, index.log2_slots) * kBucketSlots;
   const unsigned mask = matching_slots(bucket, layout::slot_hash(hash));
   if (mask == 0) {
-    if (!has_empty_slot(bucket) ||
-        partition.descriptor.load(std::memory_order_acquire) != descriptor ||
-        partition.rebuilds.load(std::memory_order_acquire) != rebuilds) {
+    if (!has_empty_slot(bucket) || !same_index(partition, descriptor, rebuilds)) {
       return lookup_any(segment, watch, key, hash, found);
     }
     ServiceAccess::clear(found);
@@ -376,11 +380,7 @@ Errc read_partition(const Segment& segment, PidWatch& watch, std::uint32_t parti
     for (std::uint64_t i = 0; i < index.slots() && outcome == Errc::ok; ++i) {
       outcome = read_slot(segment, watch, slots[i], namespace_name, tag, services);
     }
-    if (!planted(Fault::list_unchecked) &&
-        (partition.descriptor.load(std::memory_order_acquire) != descriptor ||
-         partition.rebuilds.load(std::memory_order_acquire) != rebuilds)) {
-      continue;
-    }
+    if (!planted(Fault::list_unchecked) && !same_index(partition, descriptor, rebuilds)) continue;
     if (outcome != Errc::ok) return outcome;
     if (partition.change_counter.load(std::memory_order_acquire) != changes) {
       keep_latest(services, first);

@@ -19,6 +19,12 @@ template <class Work>
       [work = std::move(work)](const shmreg::test::Parent&) { work(); }, birth);
 }
 
+// Kills it. False where it had ended by itself, of a crash or a sanitizer's finding.
+[[nodiscard]] inline bool was_alive_when_killed(const Member& member) {
+  member->kill();
+  return member->reap() == 128 + SIGKILL;
+}
+
 // Whether it came to the end of its work.
 [[nodiscard]] inline bool ended_well(const Member& member) { return member->reap() == 0; }
 

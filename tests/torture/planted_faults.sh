@@ -20,6 +20,7 @@ faults=(
   mismatch_unchecked      steady_names/names_that_stay_registered_are_always_found
   stamp_unchecked         steady_names/names_that_stay_registered_are_always_found
   miss_unchecked          steady_names/names_that_stay_registered_are_always_found
+  rebuilds_unchecked      steady_names/names_that_stay_registered_are_always_found
   list_unchecked          steady_names/a_list_beside_churn_holds_what_stayed_exactly_once
   mark_unchecked          owner_marks
   slot_before_record      steady_names/names_that_stay_registered_are_always_found

@@ -6,10 +6,10 @@
 // Method: one process keeps the steady names, updating them in place in sizes that vary and
 // registering them over themselves; two troublemakers register, update and unregister other names
 // in the same partitions without pause; two readers with a read-only mapping look up (or list) and
-// judge every record by numbered_record.hpp. That is more processes than a small machine has
-// processors, on purpose: a reader that loses its processor in the middle of a lookup comes back to
-// a partition that has seen thousands of changes. The run is cut into phases, each with a segment
-// of its own, so small that records and indices are reused all the time.
+// judge every record by numbered_record.hpp. Now and then one of them is held by the parent with
+// SIGSTOP, and comes back in the middle of its lookup to a partition that has seen a thousand
+// changes. The run is cut into phases, each with a segment of its own, so small that records and
+// indices are reused all the time.
 #include <algorithm>
 #include <array>
 #include <boost/test/unit_test.hpp>
@@ -36,17 +36,18 @@ struct Phase {
   std::size_t steady_each;   // steady names a partition
   std::size_t trouble_most;  // what one troublemaker holds at most, over all partitions
 };
-// An index with less than half its slots in use is rebuilt in its size, once enough deletions have
-// left tombstones: the two readers then meet the same two pieces of memory in turn.
+// The troublemakers' names crowd in the same few buckets. At high tide these are full, at low tide
+// they are full of tombstones, more than a quarter of the index, which is then rebuilt in its size:
+// the readers meet the same two pieces of memory in turn.
 constexpr std::array<Phase, 8> kPhases{{
-    {1, 3, 6},     // up to 15 of 32 slots
-    {1, 3, 14},    // 31 of 64
-    {4, 4, 16},    // about 12 of 32, in four partitions
-    {1, 9, 3},     // 15 of 32
-    {1, 31, 16},   // 63 of 128
+    {1, 3, 8},     // up to 19 of 32 slots
+    {1, 3, 15},    // 33 of 64
+    {4, 4, 24},    // about 16 of 32, in four partitions
+    {1, 2, 4},     // 10 of 16: two buckets
+    {1, 31, 20},   // 71 of 128
     {2, 12, 300},  // growth
-    {1, 2, 2},     // two buckets, and nearly always the same few records
-    {8, 3, 40},    // about 13 of 32, in eight partitions
+    {1, 9, 5},     // 19 of 32, about half of them steady
+    {8, 3, 50},    // about 15 of 32, in eight partitions
 }};
 
 struct Ground {
@@ -234,7 +235,11 @@ Sum run_phases(Random& random, milliseconds whole, Reader reader) {
     others.push_back(cast(reader));
     const auto end = std::chrono::steady_clock::now() + whole / count;
     while (std::chrono::steady_clock::now() < end && ground->complaints.count() == 0) {
-      pass(std::min<std::chrono::nanoseconds>(whole / count, milliseconds(100)));
+      const Member& late = others.at(2 + random.below(2));
+      late->signal(SIGSTOP);
+      pass(random.microseconds_below(1500));
+      late->resume();
+      pass(random.microseconds_below(1000));
     }
     ground->stop.store(1);
     bool all_well = true;

@@ -178,6 +178,7 @@ BOOST_AUTO_TEST_CASE(a_writer_stopped_at_random_points_holds_up_no_reader) {
   }
   ground->stop.store(1);
   for (const Member& reader : readers) BOOST_TEST(ended_well(reader));
+  for (const Member& writer : writers) BOOST_TEST(was_alive_when_killed(writer));
 
   say("stopped writers: " + grouped(stops) + " stops, " + grouped(of_all) +
       " of them of all writers at once, of which " + grouped(locked) +
