@@ -47,6 +47,17 @@ void SteadyKeeper::touch_all() {
   for (std::size_t i = 0; i < names_.size(); ++i) update(i);
 }
 
+void SteadyKeeper::move(std::size_t i) {
+  const auto gone = held_[i].unregister();
+  if (!gone.ok() || !gone.value()) complaints_.add("unregistering " + names_[i] + ": not there");
+  auto again = registry_.register_service(names_[i], numbered_spec(names_[i], ++number_, sizes_));
+  if (!again) {
+    complaints_.add("registering " + names_[i] + ": " + again.message());
+    return;
+  }
+  held_[i] = std::move(again).value();
+}
+
 Troublemaker::Troublemaker(shmreg::Registry registry, const std::vector<std::string>& names,
                            std::size_t most, Deeds& deeds, Complaints& complaints,
                            std::uint64_t seed, Sizes sizes)

@@ -34,6 +34,8 @@ class SteadyKeeper {
   void step();
   // One update of each.
   void touch_all();
+  // Unregisters one and registers it again, which gives it another place in the index.
+  void move(std::size_t i);
 
  private:
   void update(std::size_t i);

@@ -5,14 +5,15 @@
 #   tests/torture/planted_faults.sh [FAULT...]     all, unless some are named
 #
 # Builds in $SHMREG_PLANTED_BUILD (default: build/planted); a mistake that shows itself at random has
-# $SHMREG_TORTURE_SECONDS (default: 60) to do so, or $SHMREG_TORTURE_ROUNDS (default: 3000). First of
-# all the same tests must pass without a mistake, for a tenth of that.
+# $SHMREG_TORTURE_SECONDS (default: 240; rebuilds_unchecked may need a minute or two, the others a
+# few seconds) to do so, or $SHMREG_TORTURE_ROUNDS (default: 3000). First of all the same tests must
+# pass without a mistake, for a tenth of that.
 # Ends with "N planted, N caught"; status 0 if all were.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 build=${SHMREG_PLANTED_BUILD:-build/planted}
-seconds=${SHMREG_TORTURE_SECONDS:-60}
+seconds=${SHMREG_TORTURE_SECONDS:-240}
 rounds=${SHMREG_TORTURE_ROUNDS:-3000}
 
 # fault, the test that must see it

@@ -1,15 +1,18 @@
 // Names that stay registered, beside names that do not.
 //
-// Claim: a name that is registered throughout is found by every lookup and is in every list exactly
+// Claim: a name that is registered throughout a lookup is found by it, and is in a list exactly
 // once, whole, whatever happens beside it or to its own record; nothing that is found is torn, of
-// another name or owner, or older than what the same reader has seen before.
-// Method: one process keeps the steady names, updating them in place in sizes that vary and
-// registering them over themselves; two troublemakers register, update and unregister other names
-// in the same partitions without pause; two readers with a read-only mapping look up (or list) and
-// judge every record by numbered_record.hpp. Now and then one of them is held by the parent with
-// SIGSTOP, and comes back in the middle of its lookup to a partition that has seen a thousand
-// changes. The run is cut into phases, each with a segment of its own, so small that records and
-// indices are reused all the time.
+// another name or owner, or older than what the same reader has seen before. Method: one process
+// keeps the steady names, updating them in place in sizes that vary and registering them over
+// themselves. Half of them it also unregisters and registers again now and then, so that they come
+// to lie behind others, where a rebuild finds them; it counts when it begins and when it is done,
+// and a reader that sees the same even count before and after knows that the name was there
+// throughout. The other half stays all the time. Two troublemakers register, update and unregister
+// other names in the same partitions without pause; two readers with a read-only mapping look up
+// (or list) and judge every record by numbered_record.hpp. Now and then one of them is held by the
+// parent with SIGSTOP, and comes back in the middle of its lookup to a partition that has seen a
+// thousand changes. The run is cut into phases, each with a segment of its own, so small that
+// records and indices are reused all the time.
 #include <algorithm>
 #include <array>
 #include <boost/test/unit_test.hpp>
@@ -39,6 +42,7 @@ struct Phase {
 // The troublemakers' names crowd in the same few buckets. At high tide these are full, at low tide
 // they are full of tombstones, more than a quarter of the index, which is then rebuilt in its size:
 // the readers meet the same two pieces of memory in turn.
+constexpr std::size_t kMostSteady = 32;
 constexpr std::array<Phase, 8> kPhases{{
     {1, 3, 8},     // up to 19 of 32 slots
     {1, 3, 15},    // 33 of 64
@@ -46,7 +50,7 @@ constexpr std::array<Phase, 8> kPhases{{
     {1, 2, 4},     // 10 of 16: two buckets
     {1, 31, 20},   // 71 of 128
     {2, 12, 300},  // growth
-    {1, 9, 5},     // 19 of 32, about half of them steady
+    {1, 3, 4},     // 11 of 16
     {8, 3, 50},    // about 15 of 32, in eight partitions
 }};
 
@@ -54,6 +58,7 @@ struct Ground {
   Gate ready;  // the steady names are registered
   Gate over;   // nobody looks any more: they may go
   std::atomic<std::uint32_t> stop{0};
+  std::array<Counter, kMostSteady> moves;  // odd: the steady name is on the move
   Deeds steady;
   Deeds trouble;
   Counter reads{0};    // lookups of steady names, or lists
@@ -79,7 +84,16 @@ void keep_steady(const Scene& scene, std::uint64_t seed) {
   SteadyKeeper keeper(scene.segment.writer(), scene.steady, scene.ground.steady,
                       scene.ground.complaints, seed);
   scene.ground.ready.open(1);
-  while (!scene.over()) keeper.step();
+  Random random(seed);
+  while (!scene.over()) {
+    keeper.step();
+    if (!random.one_in(32)) continue;
+    const std::size_t mover = random.below(scene.steady.size()) | 1;
+    if (mover >= scene.steady.size()) continue;
+    ++scene.ground.moves.at(mover);
+    keeper.move(mover);
+    ++scene.ground.moves.at(mover);
+  }
   scene.ground.over.await(1);
 }
 
@@ -131,12 +145,15 @@ void look_up(const Scene& scene, std::uint64_t seed) {
   shmreg::Service found;
   while (!scene.over()) {
     for (int i = 0; i < 15; ++i) {
-      const std::string& name = scene.steady[random.below(scene.steady.size())];
+      const std::size_t which = random.below(scene.steady.size());
+      const std::string& name = scene.steady[which];
+      const std::uint64_t moves = ground.moves.at(which).load();
       const Errc outcome = registry.lookup(name, found);
-      ++ground.reads;
+      const bool was_there = moves % 2 == 0 && ground.moves.at(which).load() == moves;
+      ground.reads += was_there ? 1 : 0;
       if (outcome == Errc::ok) {
         witness.judge_steady(found, name);
-      } else {
+      } else if (was_there || outcome != Errc::not_found) {
         ++ground.misses;
         ground.complaints.add("lookup of " + name +
                               ", registered throughout: " + shmreg::describe(outcome));
@@ -161,7 +178,12 @@ void list(const Scene& scene, std::uint64_t seed) {
   Witness witness(ground);
   while (!scene.over()) {
     const bool all = random.one_in(2);
+    std::array<std::uint64_t, kMostSteady> moves{};
+    for (std::size_t i = 0; i < scene.steady.size(); ++i) moves.at(i) = ground.moves.at(i).load();
     const auto listed = all ? registry.list() : registry.list("steady");
+    for (std::size_t i = 0; i < scene.steady.size(); ++i) {
+      if (ground.moves.at(i).load() != moves.at(i)) moves.at(i) = 1;  // as if on the move
+    }
     ++ground.reads;
     if (!listed) {
       ++ground.misses;
@@ -180,7 +202,9 @@ void list(const Scene& scene, std::uint64_t seed) {
         if (!all) ground.complaints.add(name + " in a list of namespace steady");
       }
     }
-    for (const std::string& name : scene.steady) {
+    for (std::size_t i = 0; i < scene.steady.size(); ++i) {
+      const std::string& name = scene.steady[i];
+      if (moves.at(i) % 2 != 0) continue;
       const auto found = times.find(name);
       const int count = found == times.end() ? 0 : found->second;
       if (count == 1) continue;
@@ -237,7 +261,7 @@ Sum run_phases(Random& random, milliseconds whole, Reader reader) {
     while (std::chrono::steady_clock::now() < end && ground->complaints.count() == 0) {
       const Member& late = others.at(2 + random.below(2));
       late->signal(SIGSTOP);
-      pass(random.microseconds_below(1500));
+      pass(random.microseconds_below(random.one_in(2) ? 20'000 : 1500));
       late->resume();
       pass(random.microseconds_below(1000));
     }
