@@ -36,6 +36,13 @@ inline constexpr uid_t kNobody = 65534;
          ::mount("tmpfs", "/dev/shm", "tmpfs", 0, size.c_str()) == 0;
 }
 
+// A /proc that numbers processes as this process's PID namespace does.
+[[nodiscard]] inline bool mount_own_proc() {
+  return ::unshare(CLONE_NEWNS) == 0 &&
+         ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+         ::mount("proc", "/proc", "proc", 0, nullptr) == 0;
+}
+
 [[nodiscard]] inline int open_descriptors() {
   int count = 0;
   DIR* directory = ::opendir("/proc/self/fd");
