@@ -38,6 +38,11 @@ Shape shape_of(std::string_view full_name, std::uint64_t number, std::uint32_t p
     if (chance >= 1 && chance <= 4) shape.value_words = random.below(300);
   }
   shape.tags = random.below(3);
+  if (sizes == Sizes::least || sizes == Sizes::alike) {
+    shape.endpoint_words = sizes == Sizes::least ? 0 : 3;
+    shape.value_words = sizes == Sizes::least ? 1 : 12;
+    shape.tags = 0;
+  }
   return shape;
 }
 

@@ -15,6 +15,8 @@ namespace torture {
 enum class Sizes : std::uint8_t {
   small,   // 128 bytes to 1 KiB
   varied,  // mostly small, now and then up to 40 KiB
+  least,   // all alike, of the smallest size class where the name is short
+  alike,   // all alike, and larger than that
 };
 
 [[nodiscard]] shmreg::ServiceSpec numbered_spec(const std::string& full_name, std::uint64_t number,
