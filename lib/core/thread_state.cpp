@@ -1,5 +1,7 @@
 #include "core/thread_state.hpp"
 
+#include <pthread.h>
+
 #include <bitset>
 
 #include "sys/fork_epoch.hpp"
@@ -45,16 +47,33 @@ namespace {
 
 // Trivial, so that it can be asked when the thread's other objects are gone.
 thread_local bool state_is_gone = false;
+thread_local ThreadState* late_state = nullptr;
+
+void end_late_state(void* state) {
+  late_state = nullptr;
+  delete static_cast<ThreadState*>(state);
+}
+
+// The state of a thread that has given up its own. The C library calls the destructors of keys
+// anew as long as one of them sets a key, up to PTHREAD_DESTRUCTOR_ITERATIONS times; only what is
+// begun in the last of these rounds stays for ever.
+ThreadState& late() {
+  static const struct Key {
+    pthread_key_t key{};
+    bool made = ::pthread_key_create(&key, &end_late_state) == 0;
+  } key;
+  if (late_state == nullptr) {
+    late_state = new ThreadState;
+    if (key.made) (void)::pthread_setspecific(key.key, late_state);
+  }
+  return *late_state;
+}
 
 }  // namespace
 
 ThreadState& ThreadState::current() {
   static thread_local ThreadState state;
-  if (state_is_gone) [[unlikely]] {
-    static thread_local ThreadState* late = nullptr;
-    if (late == nullptr) late = new ThreadState;  // its ordinal stays taken
-    return *late;
-  }
+  if (state_is_gone) return late();
   if (state.epoch_ != sys::fork_epoch()) state.begin_anew();
   return state;
 }

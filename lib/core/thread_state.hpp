@@ -21,7 +21,7 @@ namespace shmreg::core {
 class ThreadState {
  public:
   // The calling thread's; a forked child's thread begins anew. Where the thread is ending and has
-  // given up its own (a destructor that runs later still registers), one that is never given back.
+  // given up its own (a destructor that runs later still registers), one for the rest of its life.
   [[nodiscard]] static ThreadState& current();
 
   ThreadState();

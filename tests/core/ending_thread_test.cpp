@@ -51,4 +51,21 @@ BOOST_AUTO_TEST_CASE(a_thread_that_is_ending_shares_its_ordinal_with_nobody) {
   BOOST_TEST(late_ordinal.load() != other);
 }
 
+BOOST_AUTO_TEST_CASE(a_thread_that_has_ended_gives_back_what_its_last_destructors_took) {
+  pthread_key_t key{};
+  BOOST_REQUIRE(pthread_key_create(&key, [](void*) {
+                  late_ordinal = core::ThreadState::current().ordinal();
+                }) == 0);
+  std::uint32_t highest = 0;
+  for (int round = 0; round < 100; ++round) {
+    std::thread([&] {
+      (void)core::ThreadState::current().ordinal();
+      pthread_setspecific(key, &step);
+    }).join();
+    if (round == 0) highest = late_ordinal;
+    BOOST_TEST(late_ordinal.load() == highest);
+  }
+  pthread_key_delete(key);
+}
+
 }  // namespace shmreg::test
