@@ -31,7 +31,7 @@ class Repair {
                                  ": the index descriptor leads outside of the segment"};
     }
     reset();
-    for (std::uint64_t i = 0; i < slots.slot_count(); ++i) keep_or_clear(slots.slots()[i]);
+    for (std::uint64_t i = 0; i < slots.slot_count(); ++i) keep_or_clear(slots, slots.slots()[i]);
     give_back_the_rest(slots.descriptor());
     partition_.services.store(services_, std::memory_order_release);
     partition_.tombstones.store(tombstones_, std::memory_order_release);
@@ -55,7 +55,7 @@ class Repair {
     }
   }
 
-  void keep_or_clear(Word64& slot) {
+  void keep_or_clear(const WriterIndex& slots, Word64& slot) {
     const std::uint64_t value = slot.load(std::memory_order_relaxed);
     const std::uint32_t location = layout::location_of_slot(value);
     if (location == 0) {
@@ -63,13 +63,14 @@ class Repair {
       return;
     }
     RecordCopy record;
-    if (!sensible(value, location, record)) {
+    if (!sensible(value, location, record) || !found_by_probing(slots, slot, location, record)) {
       slot.store(layout::kTombstone, std::memory_order_release);
       ++tombstones_;
       return;
     }
     ++services_;
     reachable_.insert(location);
+    cells_.insert(record.view().header().cell);
     adopt_cell(record, location);
   }
 
@@ -83,7 +84,15 @@ class Repair {
     return segment_.partition_of(hash) == index_ &&
            layout::hash_of_slot(value) == layout::slot_hash(hash) &&
            !reachable_.contains(location) && is_cell_of(segment_, index_, cell) &&
-           cells_.insert(cell).second;
+           !cells_.contains(cell);
+  }
+
+  // What no lookup comes to is not there for lists and counts either. (Only a stray write can have
+  // brought it about; of two slots with one record this keeps the one that lookups find.)
+  [[nodiscard]] bool found_by_probing(const WriterIndex& slots, const Word64& slot,
+                                      std::uint32_t location, const RecordCopy& record) const {
+    return slots.find_location(hash_key(record.view().key(), segment_.hash_seed()), location) ==
+           &slot;
   }
 
   void adopt_cell(const RecordCopy& record, std::uint32_t location) {
