@@ -63,7 +63,9 @@ enum Order : std::uint32_t {
   kPassOn,   // its record's memory to another name
   kPassOnAndBack,
   kReplace,
+  kBuildOnce,
   kBuildTwice,
+  kWrite,
   kEnd,
 };
 
@@ -86,6 +88,8 @@ class Writer {
       }
     }
     if (order == kReplace) take(0);
+    if (order == kWrite) write(0);
+    if (order == kBuildOnce) build_anew();
     if (order == kBuildTwice) {
       build_anew();
       for (std::size_t i = 1; i < kOthers; ++i) take(i);
@@ -172,9 +176,10 @@ void look_up_traced(const Scene& scene) {
 // --- the parent
 // --------------------------------------------------------------------------------------
 
-// Where in the probe the name stands: 0 in its home bucket. And in which memory.
+// Where the name stands: in which bucket, 0 its home, of which index, and where its record is.
 struct Place {
   std::uint64_t bucket = 0;
+  std::uint32_t location = 0;
   std::uint64_t descriptor = 0;
   std::uint64_t rebuilds = 0;
 };
@@ -189,8 +194,8 @@ Place place_of(const shmreg::core::Segment& segment, const std::string& name) {
   const std::uint64_t buckets = index.slot_count() / shmreg::layout::kBucketSlots;
   const auto at = static_cast<std::uint64_t>(found.slot - index.slots());
   const std::uint64_t home = shmreg::core::home_bucket(hashed.hash, index.descriptor().log2_slots);
-  return {(at / shmreg::layout::kBucketSlots - home) & (buckets - 1), partition.descriptor.load(),
-          partition.rebuilds.load()};
+  return {(at / shmreg::layout::kBucketSlots - home) & (buckets - 1), found.location,
+          partition.descriptor.load(), partition.rebuilds.load()};
 }
 
 class Tracer {
@@ -203,6 +208,10 @@ class Tracer {
   [[nodiscard]] bool step() {
     return ::ptrace(PTRACE_SINGLESTEP, pid_, nullptr, nullptr) == 0 && stopped();
   }
+  [[nodiscard]] bool attach() {
+    return ::ptrace(PTRACE_ATTACH, pid_, nullptr, nullptr) == 0 && stopped();
+  }
+  [[nodiscard]] bool detach() { return ::ptrace(PTRACE_DETACH, pid_, nullptr, nullptr) == 0; }
   [[nodiscard]] bool stopped() {
     int status = 0;
     return ::waitpid(pid_, &status, __WALL) == pid_ && WIFSTOPPED(status);
@@ -227,6 +236,15 @@ constexpr std::array<Happening, 4> kHappenings{{
     {kReplace, "it is registered anew over itself"},
     {kBuildTwice, "the index is built anew twice"},
 }};
+
+// The reader's next lookup, from where it stands to the end.
+std::uint64_t number_found(Tracer& tracer, const Ground& ground, const std::string& where) {
+  BOOST_REQUIRE(tracer.go_on());
+  const auto outcome = static_cast<Errc>(ground.outcome.load());
+  BOOST_REQUIRE_MESSAGE(outcome == Errc::ok, where << shmreg::describe(outcome));
+  BOOST_REQUIRE_MESSAGE(ground.complaints.count() == 0, where << ground.complaints.text());
+  return ground.found.load();
+}
 
 void hold_at_every_instruction(Sizes sizes, std::uint64_t holds_each, Random& random, Sum& sum) {
   const OwnSegment segment({.partitions = 1, .max_processes = 8, .initial_slots = 16});
@@ -268,13 +286,9 @@ void hold_at_every_instruction(Sizes sizes, std::uint64_t holds_each, Random& ra
       for (std::uint64_t step = 0; step < steps; ++step) BOOST_REQUIRE(tracer.step());
       order(happening.order);
       const Place after = place_of(*insides, names.front());
-      BOOST_REQUIRE(tracer.go_on());
-      const auto outcome = static_cast<Errc>(ground->outcome.load());
       const std::string where = "held after " + std::to_string(steps) + " of " +
                                 std::to_string(length) + " steps, while " + happening.what + ": ";
-      BOOST_REQUIRE_MESSAGE(outcome == Errc::ok, where << shmreg::describe(outcome));
-      BOOST_REQUIRE_MESSAGE(ground->complaints.count() == 0, where << ground->complaints.text());
-      const std::uint64_t found = ground->found.load();
+      const std::uint64_t found = number_found(tracer, *ground, where);
       BOOST_REQUIRE_MESSAGE(found >= first && found <= ground->number.load(),
                             where << "found number " << found << " instead of " << first << " to "
                                   << ground->number.load());
@@ -291,6 +305,74 @@ void hold_at_every_instruction(Sizes sizes, std::uint64_t holds_each, Random& ra
   order(kPrepare);
   ground->order.store(kEnd);
   ground->asked.open(++orders);
+  BOOST_TEST(ended_well(writer));
+}
+
+// A writer held between writing a record and publishing it, while a reader goes on that had begun
+// in an index which is no longer in use, and whose slot leads to where the new record lies.
+void hold_reader_and_writer(Sizes sizes, std::uint64_t holds_each, Random& random, Sum& sum) {
+  const OwnSegment segment({.partitions = 1, .max_processes = 8, .initial_slots = 16});
+  const auto insides = segment.insides();
+  const auto names = names_in_every_partition(*insides, "h/", 10, Crowd::all);
+  const CommonGround<Ground> ground;
+  const Scene scene{segment, names, sizes, *ground};
+  const Member writer = start([&] { serve(scene); });
+  std::uint32_t orders = 0;
+  const auto begin = [&](Order what) {
+    ground->order.store(what);
+    ground->asked.open(++orders);
+  };
+  const auto end = [&] {
+    BOOST_REQUIRE_MESSAGE(ground->done.await(orders, seconds(60)),
+                          "the writer does not answer" << ground->complaints.text());
+  };
+  const auto order = [&](Order what) {
+    begin(what);
+    end();
+  };
+  order(kPrepare);
+  const Member reader = start([&] { look_up_traced(scene); });
+  Tracer tracer(reader->pid());
+  BOOST_REQUIRE(tracer.stopped());
+  Tracer writer_tracer(writer->pid());
+  std::uint64_t length = 0;
+  for (const std::uint64_t before = ground->returned.load(); ground->returned.load() == before;) {
+    BOOST_REQUIRE(tracer.step());
+    ++length;
+  }
+  BOOST_REQUIRE(tracer.go_on());
+
+  const std::uint64_t holds = std::min(holds_each, length);
+  for (std::uint64_t hold = 0; hold < holds; ++hold) {
+    const std::uint64_t from = hold * length / holds;
+    const std::uint64_t steps = from + random.below((hold + 1) * length / holds - from);
+    order(kPrepare);
+    const Place old = place_of(*insides, names.front());
+    for (std::uint64_t step = 0; step < steps; ++step) BOOST_REQUIRE(tracer.step());
+    order(kBuildOnce);
+    order(kWrite);  // the record that the old index leads to is free, and next to be used
+    const Place now = place_of(*insides, names.front());
+    BOOST_REQUIRE(now.descriptor != old.descriptor);
+    const auto& stamp = *insides->record(old.location, shmreg::layout::kRecordHeaderBytes);
+    BOOST_REQUIRE(stamp.load() == 0U);
+    BOOST_REQUIRE(writer_tracer.attach());
+    begin(kWrite);
+    while (stamp.load() == 0) BOOST_REQUIRE(writer_tracer.step());
+    BOOST_REQUIRE(place_of(*insides, names.front()).location == now.location);
+    const std::string where = "held after " + std::to_string(steps) + " of " +
+                              std::to_string(length) + " steps, a record not yet published: ";
+    const std::uint64_t first = number_found(tracer, *ground, where);
+    const std::uint64_t second = number_found(tracer, *ground, where);
+    BOOST_TEST(place_of(*insides, names.front()).location == now.location);
+    BOOST_REQUIRE_MESSAGE(first <= ground->number.load() && second == ground->number.load(),
+                          where << "found number " << first << ", then " << second
+                                << "; the last one published is " << ground->number.load());
+    BOOST_REQUIRE(writer_tracer.detach());
+    end();
+    ++sum.holds;
+  }
+  order(kPrepare);
+  begin(kEnd);
   BOOST_TEST(ended_well(writer));
 }
 
@@ -311,6 +393,22 @@ BOOST_AUTO_TEST_CASE(a_reader_held_at_any_instruction_finds_what_is_registered) 
       grouped(sum.longest) +
       " instructions, while the name's record, slot or index was replaced; "
       "all found it, whole");
+}
+
+BOOST_AUTO_TEST_CASE(a_record_is_not_found_before_it_is_published) {
+  if (!shmreg::test::a_child_may(
+          [] { return ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) == 0; })) {
+    shmreg::test::skipped("no ptrace here");
+    return;
+  }
+  Random random = dice("a_record_is_not_found_before_it_is_published");
+  const std::uint64_t holds_each = rounds(60);
+  Sum sum;
+  hold_reader_and_writer(Sizes::least, holds_each, random, sum);
+  hold_reader_and_writer(Sizes::alike, holds_each, random, sum);
+  say("held readers: " + grouped(sum.holds) +
+      " lookups held in the middle, until the index was another and a new record stood, not yet "
+      "published, where the old index leads; none found it");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
