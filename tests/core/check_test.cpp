@@ -193,7 +193,9 @@ BOOST_AUTO_TEST_CASE(a_segment_at_work_is_not_called_damaged) {
   std::atomic<bool> stop{false};
   std::thread writer([&] {
     for (int i = 0; !stop.load(); ++i) {
-      (void)insides.add("w/" + std::to_string(i % 40), std::string(i % 300, 'x')).ok();
+      (void)insides
+          .add("w/" + std::to_string(i % 40), std::string(static_cast<std::size_t>(i % 300), 'x'))
+          .ok();
       if (i % 40 > 20) (void)insides.remove("w/" + std::to_string(i % 17)).ok();
     }
   });

@@ -272,7 +272,7 @@ BOOST_AUTO_TEST_CASE(a_lock_is_taken_over_from_a_process_that_was_replaced_by_ex
       CHILD_CHECK(lock.acquire(0).ok());
       const DirtySection dirty(lock.partition());
       held.store(true);
-      for (;;) ::pause();
+      stay_until_killed();
     });
     while (!held.load()) std::this_thread::yield();
     ::execl("/bin/sleep", "sleep", "1000", nullptr);

@@ -60,6 +60,14 @@ class Handler {
 
 sigjmp_buf way_out;
 
+// What is never destroyed on purpose stays reachable, for the leak checker.
+template <class Left>
+Left* left_behind(Left* object) {
+  static auto* const all = new std::vector<void*>;
+  all->push_back(object);
+  return object;
+}
+
 // From well below any later call of the test's, which is what tells it from a signal handler's.
 [[gnu::noinline]] void leave_an_operation_by_longjmp(const Insides& insides, int depth = 64) {
   if (depth > 0) {
@@ -69,9 +77,9 @@ sigjmp_buf way_out;
     frame[1] = frame[0];  // after the call: no tail call
   }
   // Never destroyed, as longjmp leaves it.
-  auto* lock = new PartitionLock(insides.writer);
+  auto* lock = left_behind(new PartitionLock(insides.writer));
   BOOST_TEST_REQUIRE(lock->acquire(0).ok());
-  new DirtySection(lock->partition());
+  left_behind(new DirtySection(lock->partition()));
   lock->partition().services.store(99);
   ::siglongjmp(way_out, 1);
 }
@@ -84,9 +92,6 @@ sigjmp_buf way_out;
   frame[1] = frame[0];
   return outcome;
 }
-
-// Keeps what is leaked on purpose reachable, for the leak checker.
-std::vector<void*> left_behind;  // NOLINT(cert-err58-cpp)
 
 }  // namespace
 
@@ -177,10 +182,9 @@ BOOST_AUTO_TEST_CASE(what_longjmp_left_holds_up_no_other_thread_once_this_one_ha
   const ScratchSegment scratch(one_partition());
   const Insides insides(scratch, std::chrono::milliseconds(20'000));
   std::thread([&] {
-    auto* lock = new PartitionLock(insides.writer);
-    left_behind.push_back(lock);
+    auto* lock = left_behind(new PartitionLock(insides.writer));
     (void)lock->acquire(0).ok();
-    left_behind.push_back(new DirtySection(lock->partition()));
+    left_behind(new DirtySection(lock->partition()));
   }).join();
   BOOST_TEST(insides.segment().partition(0).lock.load() == 0U);
   BOOST_TEST(insides.segment().partition(0).dirty.load() == 1U);

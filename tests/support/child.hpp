@@ -57,6 +57,10 @@ inline bool read_word(int pipe, std::uint64_t& word) {
 
 }  // namespace detail
 
+[[noreturn]] inline void stay_until_killed() {
+  for (;;) ::pause();
+}
+
 // The test, as its child sees it.
 class Parent {
  public:

@@ -47,7 +47,7 @@ void come_and_go(const OwnSegment& segment, Ground& ground, const std::string& n
     return;
   }
   ++ground.attached;
-  while (stay) ::pause();
+  if (stay) shmreg::test::stay_until_killed();
   ++ground.detached;
 }
 

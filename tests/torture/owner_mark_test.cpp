@@ -63,7 +63,7 @@ void be_victim(const OwnSegment& segment, Ground& ground, std::uint32_t round) {
     held.push_back(registry.register_service(name_of(round, i)).value());
   }
   ground.registered.open(round);
-  for (;;) ::pause();
+  shmreg::test::stay_until_killed();
 }
 
 void watch(const OwnSegment& segment, Ground& ground, std::uint32_t last) {
