@@ -1,7 +1,5 @@
 #include "core/thread_state.hpp"
 
-#include <pthread.h>
-
 #include <bitset>
 
 #include "sys/fork_epoch.hpp"
@@ -54,17 +52,12 @@ void end_late_state(void* state) {
   delete static_cast<ThreadState*>(state);
 }
 
-// The state of a thread that has given up its own. The C library calls the destructors of keys
-// anew as long as one of them sets a key, up to PTHREAD_DESTRUCTOR_ITERATIONS times; only what is
-// begun in the last of these rounds stays for ever.
+// The state of a thread that has given up its own.
 ThreadState& late() {
-  static const struct Key {
-    pthread_key_t key{};
-    bool made = ::pthread_key_create(&key, &end_late_state) == 0;
-  } key;
+  static const sys::AtThreadEnd at_thread_end(&end_late_state);
   if (late_state == nullptr) {
     late_state = new ThreadState;
-    if (key.made) (void)::pthread_setspecific(key.key, late_state);
+    at_thread_end.call_with(late_state);
   }
   return *late_state;
 }

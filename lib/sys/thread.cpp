@@ -63,6 +63,13 @@ void Thread::join() noexcept {
   started_ = false;
 }
 
+AtThreadEnd::AtThreadEnd(void (*call)(void*)) noexcept
+    : made_(::pthread_key_create(&key_, call) == 0) {}
+
+void AtThreadEnd::call_with(void* value) const noexcept {
+  if (made_) (void)::pthread_setspecific(key_, value);
+}
+
 bool on_signal_stack() noexcept {
   stack_t now{};
   return ::sigaltstack(nullptr, &now) == 0 && (now.ss_flags & SS_ONSTACK) != 0;

@@ -25,6 +25,22 @@ class Thread {
   bool started_ = false;
 };
 
+// Calls a function at the end of threads, after their thread_local objects are gone. A destructor
+// that runs that late may ask for it too: the C library goes round again as long as one does, up to
+// PTHREAD_DESTRUCTOR_ITERATIONS times. Has static storage: the function is called as long as there
+// are threads.
+class AtThreadEnd {
+ public:
+  explicit AtThreadEnd(void (*call)(void*)) noexcept;
+  // Once, when the calling thread ends; `value` is not null. (Not at all where the process has no
+  // key left, or in the last round.)
+  void call_with(void* value) const noexcept;
+
+ private:
+  pthread_key_t key_{};
+  bool made_;
+};
+
 // A hint to the processor that the caller spins.
 inline void relax_cpu() noexcept {
 #if defined(__x86_64__)

@@ -289,7 +289,9 @@ BOOST_AUTO_TEST_CASE(the_same_pids_own_name_again_is_replaced_whoever_registers_
   Child p([&](const Parent& parent) {
     parent.await();
     auto own = segment.attach();
-    parent.tell(own.register_service("a/b", {.endpoint = "itself"}).value().id());
+    const auto id = own.register_service("a/b", {.endpoint = "itself"}).value().id();
+    // The handle has ended with that expression, and its service with it.
+    parent.tell(id);
     parent.linger();
   });
   const auto first = registry.register_for(Owner::process(p.pid()), "a/b").value();
@@ -299,7 +301,6 @@ BOOST_AUTO_TEST_CASE(the_same_pids_own_name_again_is_replaced_whoever_registers_
   // Somebody else's it is not.
   BOOST_TEST((registry.register_service("a/b").code() == Errc::already_registered));
   p.tell();
-  // (The handle in the child ends with the expression, and its service with it.)
   BOOST_TEST(p.hear() > second);
   BOOST_TEST(!found(registry, "a/b"));
 }
