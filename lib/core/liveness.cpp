@@ -83,46 +83,78 @@ std::string describe_entry(const Segment& segment, const EntryLife& life) {
   return text;
 }
 
-Alive PidWatch::ask(const sys::ProcessIdentity& identity) {
-  // Reading /proc and polling are cancellation points: a lookup is none.
-  const sys::NoCancellation no_cancellation;
-  const auto ask_handle = [&](sys::ProcessHandle& handle) {
+namespace {
+
+using Opened = sys::ProcessHandle::Opened;
+using Life = sys::ProcessHandle::Life;
+
+// Nothing where there is no descriptor to be had.
+std::optional<Alive> ask_handle(sys::ProcessHandle& handle, const sys::ProcessIdentity& identity) {
+  // Not its last breath, which comes milliseconds after the kill: a dead owner is not returned.
+  for (int attempt = 0; attempt < 2; ++attempt) {
     if (!handle.is_open()) {
       switch (handle.open(identity)) {
-        case sys::ProcessHandle::Opened::no_such_process:
+        case Opened::no_such_process:
           return Alive::no;
-        case sys::ProcessHandle::Opened::cannot_tell:
+        case Opened::no_descriptor:
+          return std::nullopt;
+        case Opened::cannot_tell:
           return Alive::unknown;
-        case sys::ProcessHandle::Opened::open:
+        case Opened::open:
           break;
       }
     }
-    // Not its last breath, which comes milliseconds after the kill: a dead owner is not returned.
-    return handle.is_doomed() ? Alive::no : Alive::yes;
-  };
+    const Life life = handle.life();
+    if (life != Life::lost) return life == Life::doomed ? Alive::no : Alive::yes;
+    handle.forget();
+  }
+  return Alive::unknown;
+}
+
+// Closes what is ours to close: the program may have closed it, and have its own under the number.
+void drop(sys::ProcessHandle& handle) {
+  if (handle.is_open() && handle.life() == Life::lost) handle.forget();
+  handle = sys::ProcessHandle();
+}
+
+}  // namespace
+
+Alive PidWatch::ask(const sys::ProcessIdentity& identity) {
+  // Reading /proc and polling are cancellation points: a lookup is none.
+  const sys::NoCancellation no_cancellation;
   if (!mutex_.try_lock()) {
     sys::ProcessHandle once;
-    return ask_handle(once);
+    return ask_handle(once, identity).value_or(Alive::unknown);
   }
   const std::unique_lock<sys::ForkAwareMutex> guard(mutex_, std::adopt_lock);
-  Held* held = nullptr;
-  for (Held& candidate : held_) {
-    if (candidate.handle.is_open() && candidate.identity == identity) held = &candidate;
+  return ask_held(identity);
+}
+
+Alive PidWatch::ask_held(const sys::ProcessIdentity& identity) {
+  for (Held& held : held_) {
+    if (!held.handle.is_open() || held.identity != identity) continue;
+    if (const auto answer = ask_handle(held.handle, identity)) return *answer;
   }
-  Alive answer = Alive::unknown;
-  if (held != nullptr) {
-    answer = ask_handle(held->handle);
-  } else {
-    // Kept only if there is something to be kept: who asks for the dead evicts nobody.
-    sys::ProcessHandle fresh;
-    answer = ask_handle(fresh);
-    if (answer == Alive::yes) {
-      held = &held_.at(next_++ % kHeld);
-      held->handle = std::move(fresh);
-      held->identity = identity;
-    }
+  sys::ProcessHandle fresh;
+  std::optional<Alive> answer = ask_handle(fresh, identity);
+  while (!answer && give_up_one()) answer = ask_handle(fresh, identity);
+  // Kept only if there is something to be kept: who asks for the dead evicts nobody.
+  if (answer == Alive::yes) {
+    Held& held = held_.at(next_++ % kHeld);
+    drop(held.handle);
+    held.handle = std::move(fresh);
+    held.identity = identity;
   }
-  return answer;
+  return answer.value_or(Alive::unknown);
+}
+
+bool PidWatch::give_up_one() {
+  for (Held& held : held_) {
+    if (!held.handle.is_open()) continue;
+    drop(held.handle);
+    return true;
+  }
+  return false;
 }
 
 Alive owner_alive(const Segment& segment, PidWatch& watch, const RecordOwner& owner) {
@@ -133,8 +165,10 @@ Alive owner_alive(const Segment& segment, PidWatch& watch, const RecordOwner& ow
     case OwnerKind::pid: {
       if (!owner.process) return Alive::no;
       const Alive answer = watch.ask(*owner.process);
+      if (answer != Alive::unknown || !owner.life) return answer;
       // Of another PID namespace: its wrapper's mark, which is its end too, is what can be known.
-      return answer == Alive::unknown && owner.life ? Alive::yes : answer;
+      return owner.process->pid_namespace != sys::own_identity().pid_namespace ? Alive::yes
+                                                                               : Alive::unknown;
     }
     case OwnerKind::ttl:
       return owner.deadline_ns && sys::monotonic_clock_ns() < *owner.deadline_ns ? Alive::yes

@@ -32,13 +32,15 @@ inline constexpr std::uint32_t kByteLock = 2;
                                       const layout::EntryLife& life) noexcept {
   if (life.entry >= segment.geometry().max_processes) return false;
   const layout::ProcessEntry& entry = segment.entry(life.entry);
+  // Before the word: a claimer marks the old life before it says by what the new one is known.
+  const std::uint32_t known_by = entry.liveness.load(std::memory_order_acquire);
   const std::uint64_t word = entry.mark_and_generation.load(std::memory_order_acquire);
   const auto state = layout::MarkState::of(word);
   if (state.generation != life.generation || (state.mark & sys::kThreadIdMask) == 0 ||
       (state.mark & sys::kOwnerDied) != 0) {
     return false;
   }
-  if (entry.liveness.load(std::memory_order_relaxed) != kByteLock) [[likely]]
+  if (known_by != kByteLock) [[likely]]
     return true;
   // The lock may be the next claimer's already, who marks this life before it takes the lock.
   return byte_lock_held(segment, life.entry) &&
@@ -61,14 +63,17 @@ struct EntryIdentity {
 // "pid 4711 (config_server), stopped", for messages.
 [[nodiscard]] std::string describe_entry(const Segment& segment, const layout::EntryLife& life);
 
-// Descriptors of processes that own services by pid, so that asking again is one poll(2). Bounded:
-// the oldest gives way. Never waits: where another thread is in it, a descriptor is opened for
-// this one question.
+// Descriptors of processes that own services by pid, so that asking again is one read. Bounded: the
+// oldest gives way, also where the program may open no more. Never waits: where another thread is
+// in it, descriptors are opened for this one question.
 class PidWatch {
  public:
   [[nodiscard]] Alive ask(const sys::ProcessIdentity& identity);
 
  private:
+  [[nodiscard]] Alive ask_held(const sys::ProcessIdentity& identity);
+  // Closes one that is held; false where there is none.
+  [[nodiscard]] bool give_up_one();
   static constexpr std::size_t kHeld = 64;
   struct Held {
     sys::ProcessIdentity identity;

@@ -111,6 +111,9 @@ template <bool kWithKey>
   if (!planted(Fault::stamp_unchecked) && (!unchanged(stamp) || to[layout::kStampWord] != stamp)) {
     return Fate::changed;
   }
+  // Of an honest writer they are the same now. What follows goes by the lengths in the copy, and
+  // that they fit it holds for those that were checked.
+  if (to[layout::kKindWord] != kind || to[layout::kLengthsWord] != lengths) return Fate::changed;
   const std::size_t namespace_bytes = layout::namespace_bytes_of(kind);
   if (namespace_bytes == 0 || key_bytes < namespace_bytes + 2) return Fate::corrupt;
   return Fate::read;
@@ -176,10 +179,10 @@ inline bool still_there(const Word64& slot, std::uint64_t value, const Word64* r
 }
 
 // Whether an index that was read is still the partition's, and its memory has not been filled anew:
-// without both a miss means nothing.
+// without both a miss means nothing, and a hit may be a record that is not published yet, in memory
+// that a slot of an index no longer in use still leads to.
 inline bool same_index(const layout::Partition& partition, std::uint64_t descriptor,
                        std::uint64_t rebuilds) noexcept {
-  if (planted(Fault::miss_unchecked)) return true;
   return partition.descriptor.load(std::memory_order_acquire) == descriptor &&
          (planted(Fault::rebuilds_unchecked) ||
           partition.rebuilds.load(std::memory_order_acquire) == rebuilds);
@@ -219,6 +222,10 @@ inline bool same_index(const layout::Partition& partition, std::uint64_t descrip
           case Fate::read:
             break;
         }
+        if (!planted(Fault::hit_unchecked) && !same_index(partition, descriptor, rebuilds)) {
+          changed = true;
+          continue;
+        }
         const std::uint64_t stamp = ServiceAccess::words(found)[layout::kStampWord];
         switch (judge_owner(segment, watch, found)) {
           case OwnerFate::alive:
@@ -237,7 +244,8 @@ inline bool same_index(const layout::Partition& partition, std::uint64_t descrip
       if (!changed && has_empty_slot(at)) break;
       bucket = (bucket + 1) & (buckets - 1);
     }
-    if (!changed && same_index(partition, descriptor, rebuilds)) {
+    if (!changed &&
+        (planted(Fault::miss_unchecked) || same_index(partition, descriptor, rebuilds))) {
       // Of a segment that was destroyed, "not found" would be true for ever and mean nothing.
       return segment.retired() ? Errc::segment_retired : Errc::not_found;
     }
@@ -263,7 +271,8 @@ Errc lookup(const Segment& segment, PidWatch& watch, std::string_view key, Servi
   const Word64* const bucket = slots + home_bucket(hash, index.log2_slots) * kBucketSlots;
   const unsigned mask = matching_slots(bucket, layout::slot_hash(hash));
   if (mask == 0) {
-    if (!has_empty_slot(bucket) || !same_index(partition, descriptor, rebuilds)) {
+    if (!has_empty_slot(bucket) ||
+        !(planted(Fault::miss_unchecked) || same_index(partition, descriptor, rebuilds))) {
       return lookup_any(segment, watch, key, hash, found);
     }
     ServiceAccess::clear(found);
@@ -286,17 +295,24 @@ Errc lookup(const Segment& segment, PidWatch& watch, std::string_view key, Servi
       [[unlikely]] {
     return lookup_any(segment, watch, key, hash, found);
   }
-  copy_words<kSmallestRecordBytes / 8>(ServiceAccess::buffer(found, bytes), words);
+  std::uint64_t* const copy = ServiceAccess::buffer(found, bytes);
+  copy_words<kSmallestRecordBytes / 8>(copy, words);
   const layout::ProcessEntry& entry = segment.entry(life.entry);
   const std::uint32_t pid = entry.pid.load(std::memory_order_acquire);
+  const std::uint32_t known_by = entry.liveness.load(std::memory_order_acquire);
   const auto state =
       layout::MarkState::of(entry.mark_and_generation.load(std::memory_order_acquire));
   const bool in_place = stamp != 0 &&
                         words[layout::kStampWord].load(std::memory_order_relaxed) == stamp &&
                         slot.load(std::memory_order_acquire) == value;
+  // What the copy is understood by is what was checked, whatever a hostile writer changes
+  // meanwhile.
+  const bool as_checked = copy[layout::kKindWord] == kind && copy[layout::kLengthsWord] == lengths;
   if ((!in_place && !planted(Fault::stamp_unchecked)) || state.generation != life.generation ||
       (state.mark & sys::kThreadIdMask) == 0 || (state.mark & sys::kOwnerDied) != 0 ||
-      entry.liveness.load(std::memory_order_relaxed) == kByteLock) [[unlikely]] {
+      known_by == kByteLock || !as_checked ||
+      !(planted(Fault::hit_unchecked) || same_index(partition, descriptor, rebuilds)))
+      [[unlikely]] {
     return lookup_any(segment, watch, key, hash, found);
   }
   ServiceAccess::set(found, bytes, pid, Alive::yes, Health::unknown);
@@ -343,6 +359,12 @@ Errc read_slot(const Segment& segment, PidWatch& watch, const Word64& slot,
   return Errc::busy;
 }
 
+// More bytes than a partition's records can have been while it was read, each a few times over:
+// what leads to them is no honest index, and would have the reader allocate without end.
+bool is_more_than_there_is(const Segment& segment, std::uint64_t bytes) {
+  return bytes > 4 * segment.open_end();
+}
+
 // A name that was unregistered and registered again while the partition was read may have been seen
 // twice, under two ids: the later one stays.
 void keep_latest(std::vector<Service>& services, std::size_t first) {
@@ -377,8 +399,12 @@ Errc read_partition(const Segment& segment, PidWatch& watch, std::uint32_t parti
     const Word64* slots = segment.slots(index);
     if (slots == nullptr) return Errc::corrupt;
     Errc outcome = Errc::ok;
+    std::uint64_t bytes = 0;
     for (std::uint64_t i = 0; i < index.slots() && outcome == Errc::ok; ++i) {
+      const std::size_t count = services.size();
       outcome = read_slot(segment, watch, slots[i], namespace_name, tag, services);
+      if (services.size() > count) bytes += ServiceAccess::image(services.back()).size();
+      if (is_more_than_there_is(segment, bytes)) outcome = Errc::corrupt;
     }
     if (!planted(Fault::list_unchecked) && !same_index(partition, descriptor, rebuilds)) continue;
     if (outcome != Errc::ok) return outcome;

@@ -68,7 +68,8 @@ Status PartitionLock::wait_and_take(std::uint64_t mine) {
 Status PartitionLock::acquire(std::uint32_t partition, Wait wait) {
   ThreadState& thread = ThreadState::current();
   if (thread.ordinal() == 0) {
-    return {Errc::no_space, "this process has more than 65535 threads that write"};
+    return {Errc::no_space,
+            "65535 threads of this process have written and not ended, which is as many as can"};
   }
   if (!thread.enter(writer_.segment, __builtin_frame_address(0))) {
     return {Errc::nested_call,

@@ -14,6 +14,7 @@ enum class Fault : std::uint8_t {
   stamp_unchecked,          // a copy counts whatever became of the record meanwhile
   miss_unchecked,           // a miss counts, though the index may have been replaced
   rebuilds_unchecked,       // ... or its memory filled anew, and be in use once more
+  hit_unchecked,            // so does a hit, whatever has become of the index
   list_unchecked,           // so does what was read of a partition
   mark_unchecked,           // an owner lives as long as its record stands
   slot_before_record,       // published before it is written

@@ -43,32 +43,24 @@ Ordinals& ordinals() {
 
 namespace {
 
-// Trivial, so that it can be asked when the thread's other objects are gone.
-thread_local bool state_is_gone = false;
-thread_local ThreadState* late_state = nullptr;
+// Trivial, so that it can be asked at any moment of a thread's end.
+thread_local ThreadState* own_state = nullptr;
 
-void end_late_state(void* state) {
-  late_state = nullptr;
+void end_state(void* state) {
+  own_state = nullptr;
   delete static_cast<ThreadState*>(state);
-}
-
-// The state of a thread that has given up its own.
-ThreadState& late() {
-  static const sys::AtThreadEnd at_thread_end(&end_late_state);
-  if (late_state == nullptr) {
-    late_state = new ThreadState;
-    at_thread_end.call_with(late_state);
-  }
-  return *late_state;
 }
 
 }  // namespace
 
 ThreadState& ThreadState::current() {
-  static thread_local ThreadState state;
-  if (state_is_gone) return late();
-  if (state.epoch_ != sys::fork_epoch()) state.begin_anew();
-  return state;
+  static const sys::AtThreadEnd at_thread_end(&end_state);
+  if (own_state == nullptr) {
+    own_state = new ThreadState;
+    at_thread_end.call_with(own_state);
+  }
+  if (own_state->epoch_ != sys::fork_epoch()) own_state->begin_anew();
+  return *own_state;
 }
 
 ThreadState::ThreadState() : epoch_(sys::fork_epoch()), ordinal_(ordinals().take()) {}
@@ -76,7 +68,6 @@ ThreadState::ThreadState() : epoch_(sys::fork_epoch()), ordinal_(ordinals().take
 ThreadState::~ThreadState() {
   if (epoch_ == sys::fork_epoch()) release_held();
   if (ordinal_ != 0) ordinals().give(ordinal_);
-  state_is_gone = true;
 }
 
 // The child's copy of the forking thread: what that held is the parent's still.

@@ -20,8 +20,9 @@ namespace shmreg::core {
 
 class ThreadState {
  public:
-  // The calling thread's; a forked child's thread begins anew. Where the thread is ending and has
-  // given up its own (a destructor that runs later still registers), one for the rest of its life.
+  // The calling thread's; a forked child's thread begins anew. Given up at the thread's end, after
+  // its thread_local objects; a destructor that runs later still, and uses the registry, gets
+  // another one for the rest of its life.
   [[nodiscard]] static ThreadState& current();
 
   ThreadState();

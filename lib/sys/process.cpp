@@ -41,6 +41,7 @@ std::string proc_path(std::uint32_t pid, const char* file) {
 }
 
 struct Stat {
+  std::uint64_t pid = 0;
   char state = '?';
   std::uint64_t flags = 0;  // PF_* of the kernel
   std::uint64_t threads = 0;
@@ -54,6 +55,7 @@ std::optional<Stat> parse_stat(const std::string& text) {
   const std::size_t close = text.rfind(')');
   if (close == std::string::npos || close + 2 >= text.size()) return std::nullopt;
   Stat stat;
+  stat.pid = std::strtoull(text.c_str(), nullptr, 10);
   stat.state = text[close + 2];
   std::size_t at = close + 2;
   for (int field = 3; field < 31; ++field) {
@@ -68,12 +70,62 @@ std::optional<Stat> parse_stat(const std::string& text) {
   return stat;
 }
 
+// A thread that comes back to its program no more. The kernel queues SIGKILL for every thread of a
+// killed process before the first of them acts on it.
+bool is_doomed(const Stat& thread) {
+  return (thread.pending >> (SIGKILL - 1) & 1) != 0 || (thread.flags & kExiting) != 0 ||
+         thread.state == 'Z' || thread.state == 'X';
+}
+
 // Of a thread alone ("SigPnd"), or of the process ("ShdPnd").
-bool kill_is_pending(const std::string& status, const char* field) {
+bool kill_is_pending(const std::string& status, const char* field, bool cannot_tell = true) {
   const std::size_t at = status.find(field);
-  if (at == std::string::npos) return true;  // cannot be told
+  if (at == std::string::npos) return cannot_tell;
   const auto pending = std::strtoull(status.c_str() + at + std::strlen(field), nullptr, 16);
   return (pending >> (SIGKILL - 1) & 1) != 0;
+}
+
+// SIGKILL was sent to the process: it stays among its pending signals to the end. (Where a thread
+// of its own ends the others, by execve or exit_group, it does not.)
+bool was_killed(std::uint32_t pid) {
+  return kill_is_pending(read_proc(proc_path(pid, "status")), "ShdPnd:", false);
+}
+
+// The first thread's, of the process that `identity` names. Nothing, and errno: ESRCH where it has
+// been reaped, 0 where the descriptor is of something else.
+std::optional<Stat> read_stat(int descriptor, const ProcessIdentity& identity) {
+  for (;;) {
+    std::array<char, 1024> text{};
+    errno = 0;
+    const ssize_t got = ::pread(descriptor, text.data(), text.size() - 1, 0);
+    if (got <= 0) return std::nullopt;
+    const auto stat = parse_stat(std::string(text.data(), static_cast<std::size_t>(got)));
+    if (!stat || stat->pid != identity.pid || stat->start_ticks != identity.start_ticks) {
+      return std::nullopt;
+    }
+    // 0 threads: this one was being released while it was read, by its parent, or by an execve
+    // whose thread takes its place. The next read finds nobody, or that one.
+    if (stat->threads != 0) return stat;
+  }
+}
+
+// Whether each of `threads` threads is on its way out. The listing of threads may end early while
+// some of them go, so all must have been seen; else, and where it cannot be told, no.
+bool every_thread_is_doomed(std::uint32_t pid, std::uint64_t threads) {
+  const std::string tasks = proc_path(pid, "task/");
+  DIR* directory = ::opendir(tasks.c_str());
+  if (directory == nullptr) return false;
+  std::uint64_t doomed = 0;
+  bool all = true;
+  while (const dirent* entry = ::readdir(directory)) {  // NOLINT(concurrency-mt-unsafe): own stream
+    if (entry->d_name[0] == '.') continue;
+    const auto thread = parse_stat(read_proc(tasks + entry->d_name + "/stat"));
+    all = thread && is_doomed(*thread);
+    if (!all) break;
+    ++doomed;
+  }
+  ::closedir(directory);
+  return all && doomed >= threads;
 }
 
 std::uint64_t pid_namespace_of_self() {
@@ -200,12 +252,16 @@ const char* to_string(RunState state) noexcept {
 }
 
 ProcessHandle::ProcessHandle(ProcessHandle&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)),
-      stat_descriptor_(std::exchange(other.stat_descriptor_, -1)) {}
+    : identity_(other.identity_),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      stat_descriptor_(std::exchange(other.stat_descriptor_, -1)),
+      doomed_(other.doomed_) {}
 
 ProcessHandle& ProcessHandle::operator=(ProcessHandle&& other) noexcept {
+  std::swap(identity_, other.identity_);
   std::swap(descriptor_, other.descriptor_);
   std::swap(stat_descriptor_, other.stat_descriptor_);
+  std::swap(doomed_, other.doomed_);
   return *this;
 }
 
@@ -219,19 +275,25 @@ ProcessHandle::Opened ProcessHandle::open(const ProcessIdentity& identity) {
       identity.pid_namespace != pid_namespace_of_self()) {
     return Opened::cannot_tell;
   }
-  const int descriptor = open_pidfd(identity.pid);
-  if (descriptor < 0) return errno == ESRCH ? Opened::no_such_process : Opened::cannot_tell;
+  const auto no_descriptor = [] { return errno == EMFILE || errno == ENFILE; };
   ProcessHandle opened;
-  opened.descriptor_ = descriptor;
+  opened.identity_ = identity;
+  opened.descriptor_ = open_pidfd(identity.pid);
+  if (opened.descriptor_ < 0) {
+    if (errno == ESRCH) return Opened::no_such_process;
+    return no_descriptor() ? Opened::no_descriptor : Opened::cannot_tell;
+  }
   if (proc_is_ours()) {
     opened.stat_descriptor_ = ::open(proc_path(identity.pid, "stat").c_str(), O_RDONLY | O_CLOEXEC);
+    if (opened.stat_descriptor_ < 0 && no_descriptor()) return Opened::no_descriptor;
   }
   // The start time is read after the descriptor was opened: if it fits, the descriptor is of the
   // right process (pids are not reused while it lives; if it had ended before, the descriptor
   // would be of a later process, whose start time differs).
+  errno = 0;
   const auto now = identity_of(identity.pid);
   if (!now) return Opened::no_such_process;
-  if (now->start_ticks == 0) return Opened::cannot_tell;
+  if (now->start_ticks == 0) return no_descriptor() ? Opened::no_descriptor : Opened::cannot_tell;
   if (now->start_ticks != identity.start_ticks) return Opened::no_such_process;
   *this = std::move(opened);
   return Opened::open;
@@ -239,19 +301,36 @@ ProcessHandle::Opened ProcessHandle::open(const ProcessIdentity& identity) {
 
 bool ProcessHandle::has_ended() const noexcept { return pidfd_has_ended(descriptor_); }
 
-bool ProcessHandle::is_doomed() const {
-  std::array<char, 1024> text{};
-  const ssize_t got =
-      stat_descriptor_ < 0 ? -1 : ::pread(stat_descriptor_, text.data(), text.size() - 1, 0);
-  // ESRCH: reaped.
-  const auto stat =
-      got > 0 ? parse_stat(std::string(text.data(), static_cast<std::size_t>(got))) : std::nullopt;
-  if (!stat) return has_ended();
-  // The kernel queues SIGKILL for every thread before the first of them acts on it.
-  if ((stat->pending >> (SIGKILL - 1) & 1) != 0) return true;
-  // A leader that leaves by pthread_exit exits, and is a zombie, while other threads go on.
-  if ((stat->flags & kExiting) != 0 && stat->threads <= 1 && stat->state != 'Z') return true;
-  return has_ended();
+ProcessHandle::Life ProcessHandle::life() {
+  if (doomed_) return Life::doomed;
+  if (stat_descriptor_ < 0) {
+    // Signal 0 tells a pidfd from whatever else has the number.
+    const bool ours = ::syscall(SYS_pidfd_send_signal, descriptor_, 0, nullptr, 0) == 0 ||
+                      errno == ESRCH || errno == EPERM;
+    if (!ours) return Life::lost;
+    doomed_ = has_ended();
+    return doomed_ ? Life::doomed : Life::alive;
+  }
+  const auto first = read_stat(stat_descriptor_, identity_);
+  if (!first) {
+    doomed_ = errno == ESRCH;  // reaped
+    return doomed_ ? Life::doomed : Life::lost;
+  }
+  if (!is_doomed(*first)) return Life::alive;
+  if (first->threads > 1) {
+    if (!was_killed(identity_.pid) && !every_thread_is_doomed(identity_.pid, first->threads))
+      return Life::alive;
+    // An execve may have moved its thread to the front while the others were looked at.
+    const auto again = read_stat(stat_descriptor_, identity_);
+    if (again ? !is_doomed(*again) : errno != ESRCH) return Life::alive;
+  }
+  doomed_ = true;
+  return Life::doomed;
+}
+
+void ProcessHandle::forget() noexcept {
+  descriptor_ = -1;
+  stat_descriptor_ = -1;
 }
 
 unsigned online_cpus() noexcept {

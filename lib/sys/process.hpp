@@ -48,22 +48,31 @@ class ProcessHandle {
   ProcessHandle& operator=(const ProcessHandle&) = delete;
   ~ProcessHandle();
 
-  enum class Opened : std::uint8_t { open, no_such_process, cannot_tell };
+  enum class Opened : std::uint8_t { open, no_such_process, no_descriptor, cannot_tell };
   // Opens the process `identity` names: no_such_process where it has ended or the pid is another's
-  // by now; cannot_tell where it is of another PID namespace, or start time or pidfds are missing.
+  // by now; no_descriptor where this process, or the system, may open no more; cannot_tell where it
+  // is of another PID namespace, or start time or pidfds are missing.
   [[nodiscard]] Opened open(const ProcessIdentity& identity);
   [[nodiscard]] bool is_open() const noexcept { return descriptor_ >= 0; }
   // One poll(2). A zombie has ended. The last thing to be known of an end: only after memory and
   // files have been taken down, milliseconds after the signal for a large process.
   [[nodiscard]] bool has_ended() const noexcept;
-  // Has ended, or is bound to: SIGKILL is pending for it, or its last thread has begun to exit. One
-  // read of /proc/PID/stat, kept open, so the number's next process is never meant. Where that
-  // cannot be read: has_ended().
-  [[nodiscard]] bool is_doomed() const;
+  // doomed: has ended, or is bound to, since each of its threads has SIGKILL pending, is exiting or
+  // has ended. (Not the first thread alone: execve(2) of another one kills it too, and the process
+  // goes on under the same pid.) Once doomed, always doomed. One read of /proc/PID/stat, kept open,
+  // so the number's next process is never meant; its threads are looked at only where the first one
+  // is on its way out. Without a /proc: has_ended().
+  // lost: the program has closed our descriptors, and may have others under their numbers.
+  enum class Life : std::uint8_t { alive, doomed, lost };
+  [[nodiscard]] Life life();
+  // After `lost`: the numbers are not ours to close.
+  void forget() noexcept;
 
  private:
+  ProcessIdentity identity_;
   int descriptor_ = -1;
   int stat_descriptor_ = -1;
+  bool doomed_ = false;
 };
 
 [[nodiscard]] std::uint32_t own_pid() noexcept;  // a system call, never a cached value

@@ -8,8 +8,8 @@ gone_after=$SHMREG_BIN/tests/gone_after
 [ -x "$gone_after" ] || skip "$gone_after is not built"
 regctl create
 
-# A millisecond is short for a machine that is busy with other things: what dies needs a processor
-# to die on. So many tries a program; the claim fails if none of them holds.
+# A millisecond is short for a machine that is busy with other things: what asks needs a processor to
+# ask on. So many tries a program; what counts is the middle one. That it comes back never may be.
 tries=5
 
 # Programs here start no others: what is killed is then all there is.
@@ -46,6 +46,7 @@ CONFIGURATION
     bash) tool=bash argv=(bash -c 'while read -r -t 1000 line <>"$0"; do :; done' "$directory/fifo") && mkfifo "$directory/fifo" ;;
     perl) tool=perl argv=(perl -e 'sleep 1000') ;;
     threads) tool=python3 argv=(python3 -c 'import threading, time
+large = b"x" * (256 << 20)
 for _ in range(8): threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
 time.sleep(1000)') ;;
     loop) tool=sh argv=(sh -c 'while :; do :; done') ;;
@@ -85,10 +86,10 @@ for name in http redis nginx sleep cat tail bash perl threads loop; do
     [ "$ended" -eq 137 ] || fail "$name: its wrapper ended with $ended"
     [ "$status" -le 1 ] || fail "$name: $err"
   done
-  best=$(echo "$times" | xargs -n1 | sort -n | head -1)
+  middle=$(echo "$times" | xargs -n1 | sort -n | sed -n "$(((tries + 1) / 2))p")
   echo "$name: not found after$times us"
-  if [ -z "$best" ] || [ "$best" -lt 0 ] || [ "$best" -gt "$limit_us" ]; then
-    fail "$name: still found after $limit_us us in each of $tries tries"
+  if [ -z "$middle" ] || [ "$middle" -lt 0 ] || [ "$middle" -gt "$limit_us" ]; then
+    fail "$name: still found after $limit_us us in most of $tries tries"
   fi
 done
 expect_out 0 0 regctl count

@@ -56,14 +56,16 @@ BOOST_AUTO_TEST_CASE(a_thread_that_has_ended_gives_back_what_its_last_destructor
   BOOST_REQUIRE(pthread_key_create(&key, [](void*) {
                   late_ordinal = core::ThreadState::current().ordinal();
                 }) == 0);
-  std::uint32_t highest = 0;
-  for (int round = 0; round < 100; ++round) {
-    std::thread([&] {
-      (void)core::ThreadState::current().ordinal();
-      pthread_setspecific(key, &step);
-    }).join();
-    if (round == 0) highest = late_ordinal;
-    BOOST_TEST(late_ordinal.load() == highest);
+  for (const bool has_one_before : {true, false}) {
+    std::uint32_t highest = 0;
+    for (int round = 0; round < 100; ++round) {
+      std::thread([&] {
+        if (has_one_before) (void)core::ThreadState::current().ordinal();
+        pthread_setspecific(key, &step);
+      }).join();
+      if (round == 0) highest = late_ordinal;
+      BOOST_TEST(late_ordinal.load() == highest);
+    }
   }
   pthread_key_delete(key);
 }
