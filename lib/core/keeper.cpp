@@ -55,6 +55,7 @@ Result<layout::EntryLife> Keeper::start(const sys::ProcessIdentity& self) {
   return life_;
 }
 
+// Modelled in tests/model/entry.pml: Keeper, after end_keeps.
 void Keeper::stop() noexcept {
   if (!thread_.started()) return;
   phase_.store(kStop, std::memory_order_release);
@@ -117,6 +118,7 @@ Status Keeper::claim() {
               "--max-processes"};
 }
 
+// Modelled in tests/model/entry.pml: Keeper, from end_in_use on.
 bool Keeper::try_claim(std::uint32_t index, Status& failure) {
   layout::ProcessEntry& entry = segment_->entry(index);
   const auto claimable = [&](const MarkState& state) {
@@ -206,6 +208,7 @@ void Keeper::keep() noexcept {
   }
 }
 
+// Modelled in tests/model/entry.pml: Keeper, from end_keeps on.
 void Keeper::give_up() noexcept {
   layout::ProcessEntry& entry = segment_->entry(life_.entry);
   // Marked by oneself while still armed: the word no longer holds this thread's id, so the kernel

@@ -68,6 +68,7 @@ enum class Fate : std::uint8_t { read, other, changed, corrupt };
   return key_equals_by_words(record_key, key);
 }
 
+// Modelled in tests/model/lookup.pml, Reader, which is open about what is wrong here.
 // Copies the record at `slot` into `found` if it is `key`'s (or any, without a key).
 template <bool kWithKey>
 [[gnu::always_inline]] inline Fate read_record(const Segment& segment, const Word64& slot,
@@ -185,7 +186,7 @@ inline bool same_index(const layout::Partition& partition, std::uint64_t descrip
           partition.rebuilds.load(std::memory_order_acquire) == rebuilds);
 }
 
-// Whatever the record, the owner and the bucket are.
+// Whatever the record, the owner and the bucket are. (tests/model/lookup.pml: Reader)
 [[gnu::noinline]] Errc lookup_any(const Segment& segment, PidWatch& watch, std::string_view key,
                                   std::uint64_t hash, Service& found) {
   ServiceAccess::clear(found);
