@@ -17,10 +17,8 @@
  * lists, and health cells. lookup()'s straight way makes the loads of one attempt here, in this
  * order, and leaves everything but a found record and a miss in its home bucket to lookup_any().
  *
- * In three places the model is what the code should be, not what it is today; with these macros it is
- * today's code, and fails (`open` in check.sh):
- *   STAMP_BEFORE_SLOT          read_record's unchanged(), still_there() and in_place load the stamp,
- *                              then the slot: they can be of two different instants
+ * Three of the mistakes were the code's, found here:
+ *   STAMP_BEFORE_SLOT          re-checking the stamp, then the slot: they can be of two instants
  *   RETIRED_BY_STAMP_AND_SLOT  a stamp of 0 under the same slot counts as "not here"; but 0 is not
  *                              unique: the slot may lead to the same memory for the second time
  *   FOUND_IN_ANY_INDEX         what was found counts though the index is no longer in use: its slots
@@ -319,7 +317,7 @@ proctype Killer() {
 #define SLOT slots[index * SLOTS + probe]
 #define CHANGED goto attempt
 
-/* The slot first: the stamp, which is unique, was then the same before and after. */
+/* slot_and_stamp_are(): the slot first; the stamp, which is unique, was then there before and after. */
 inline unchanged() {
 #ifdef STAMP_BEFORE_SLOT
   if
