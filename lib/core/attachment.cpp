@@ -63,6 +63,14 @@ using Guard = std::lock_guard<sys::ForkAwareMutex>;
 // The epoch in which the calling thread is claiming an entry; 0: it is not.
 thread_local std::uint32_t claiming_in = 0;
 
+// Claims, or detaches: both under locks of this process's threads.
+struct Claiming {
+  Claiming() { claiming_in = sys::fork_epoch(); }
+  Claiming(const Claiming&) = delete;
+  Claiming& operator=(const Claiming&) = delete;
+  ~Claiming() { claiming_in = 0; }
+};
+
 std::shared_ptr<Attachment> find_known(const AttachRequest& request,
                                        const sys::FileStatus& status) {
   auto& known_ones = Attachments::all().lists().known;
@@ -111,8 +119,10 @@ Attachment::Attachment(std::shared_ptr<Segment> segment, std::chrono::nanosecond
     : segment_(std::move(segment)), lock_timeout_(lock_timeout) {}
 
 Attachment::~Attachment() {
+  const Claiming claiming;
   // In a forked child the keeper is the parent's.
   if (keeper_ && !has_entry()) keeper_->abandon();
+  keeper_.reset();
 }
 
 bool Attachment::has_entry() const noexcept {
@@ -141,10 +151,7 @@ Status Attachment::claim() {
     return Status(Errc::nested_call,
                   "a signal handler called a writing operation while another was under way");
   }
-  claiming_in = sys::fork_epoch();
-  struct Leave {
-    ~Leave() { claiming_in = 0; }
-  } const leave;
+  const Claiming claiming;
   const sys::NoCancellation no_cancellation;
   const Guard guard(mutex_);
   if (has_entry()) return {};
@@ -182,6 +189,7 @@ Status Attachment::writer(Writer& writer) {
       segment_->entry(writer.life.entry).mark_and_generation.load(std::memory_order_acquire));
   if (state.generation != writer.life.generation || (state.mark & sys::kOwnerDied) != 0) {
     {
+      const Claiming claiming;
       const Guard guard(mutex_);
       if (unpack(life_.load()) == writer.life) {
         epoch_.store(0, std::memory_order_release);

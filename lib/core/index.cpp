@@ -85,6 +85,7 @@ void WriterIndex::fill(layout::Word64* slot, std::uint64_t value) noexcept {
     partition_->services.store(partition_->services.load(std::memory_order_relaxed) + 1,
                                std::memory_order_relaxed);
   }
+  // (tests/model/lookup.pml: publish; waiter.pml)
   // Sequentially consistent: waiters set their flag and then look (a later layer relies on it).
   slot->store(value, std::memory_order_seq_cst);
 }

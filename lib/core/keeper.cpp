@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstring>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -12,11 +13,13 @@
 #include "core/printable.hpp"
 #include "core/process_table.hpp"
 #include "sys/clock.hpp"
+#include "sys/fork_epoch.hpp"
 #include "sys/futex.hpp"
 
 namespace shmreg::core {
 namespace {
 
+using layout::EntryLife;
 using layout::MarkState;
 
 constexpr std::chrono::seconds kKeeperSlice{1};
@@ -26,11 +29,16 @@ std::atomic<std::uint32_t>* futex_word(layout::ProcessEntry& entry) noexcept {
   return reinterpret_cast<std::atomic<std::uint32_t>*>(&entry.mark_and_generation);
 }
 
+// Of two keepers of a process, for two lock timeouts, one does not detach while the other claims: a
+// byte lock is the whole process's, and would be given up with both.
+sys::ForkAwareMutex claims;
+
 }  // namespace
 
 Keeper::~Keeper() { stop(); }
 
 Result<layout::EntryLife> Keeper::start(const sys::ProcessIdentity& self) {
+  const std::lock_guard<sys::ForkAwareMutex> guard(claims);
   self_ = self;
   by_mark_ = sys::kernel_marks_ends();
   try {
@@ -55,8 +63,10 @@ Result<layout::EntryLife> Keeper::start(const sys::ProcessIdentity& self) {
   return life_;
 }
 
+// Modelled in tests/model/entry.pml: Keeper, after end_keeps.
 void Keeper::stop() noexcept {
   if (!thread_.started()) return;
+  const std::lock_guard<sys::ForkAwareMutex> guard(claims);
   phase_.store(kStop, std::memory_order_release);
   sys::futex_wake(phase_, 1);
   thread_.join();
@@ -117,6 +127,14 @@ Status Keeper::claim() {
               "--max-processes"};
 }
 
+// Kept, the lock would speak for a life that has ended, or lost it to a stray close(). Unless that
+// life is this very process's: by another keeper, whose lock it is as well.
+void Keeper::give_back_lock(const EntryLife& life) const {
+  const auto claimer = identity_of_entry(*segment_, life);
+  if (!claimer || claimer->process != self_) segment_->file().unlock(life.entry);
+}
+
+// Modelled in tests/model/entry.pml: Keeper, from end_in_use on.
 bool Keeper::try_claim(std::uint32_t index, Status& failure) {
   layout::ProcessEntry& entry = segment_->entry(index);
   const auto claimable = [&](const MarkState& state) {
@@ -146,12 +164,15 @@ bool Keeper::try_claim(std::uint32_t index, Status& failure) {
   // What was judged above must still be there: another thread of this process, which the byte lock
   // does not keep out, may have claimed the entry meanwhile.
   const MarkState before = MarkState::of(word);
-  if (before.generation != first.generation || (is_free(first) && !is_free(before))) return false;
+  if (before.generation != first.generation || (is_free(first) && !is_free(before))) {
+    give_back_lock({index, before.generation});
+    return false;
+  }
 
   // The proof that reuse requires is the one of proven_gone(): where the lock was dropped by a
   // stray close() the process may still be ending, and its pidfd tells.
   if (before.generation != 0 && still_runs(*segment_, {index, before.generation})) {
-    segment_->file().unlock(index);
+    give_back_lock({index, before.generation});
     return false;
   }
 
@@ -206,6 +227,7 @@ void Keeper::keep() noexcept {
   }
 }
 
+// Modelled in tests/model/entry.pml: Keeper, from end_keeps on.
 void Keeper::give_up() noexcept {
   layout::ProcessEntry& entry = segment_->entry(life_.entry);
   // Marked by oneself while still armed: the word no longer holds this thread's id, so the kernel

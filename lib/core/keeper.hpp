@@ -53,6 +53,7 @@ class Keeper {
   void run() noexcept;
   [[nodiscard]] Status claim();
   [[nodiscard]] bool try_claim(std::uint32_t entry, Status& failure);
+  void give_back_lock(const layout::EntryLife& life) const;
   void introduce(std::uint32_t entry) noexcept;
   void keep() noexcept;
   void give_up() noexcept;

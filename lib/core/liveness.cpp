@@ -22,6 +22,7 @@ bool byte_lock_held(const Segment& segment, std::uint32_t entry) noexcept {
   return !state.ok() || state.value().locked || !segment.file().intact();
 }
 
+// Modelled in tests/model/entry.pml: Prover.
 bool proven_gone(const Segment& segment, const EntryLife& life) {
   if (life.entry >= segment.geometry().max_processes) return true;  // nobody can be such a process
   const layout::ProcessEntry& entry = segment.entry(life.entry);

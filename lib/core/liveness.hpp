@@ -28,6 +28,7 @@ inline constexpr std::uint32_t kByteLock = 2;
 // The system call for an entry that is known by its byte lock alone.
 [[nodiscard]] bool byte_lock_held(const Segment& segment, std::uint32_t entry) noexcept;
 
+// Modelled in tests/model/entry.pml: Reader.
 [[nodiscard]] inline bool entry_lives(const Segment& segment,
                                       const layout::EntryLife& life) noexcept {
   if (life.entry >= segment.geometry().max_processes) return false;

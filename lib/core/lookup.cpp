@@ -68,11 +68,36 @@ enum class Fate : std::uint8_t { read, other, changed, corrupt };
   return key_equals_by_words(record_key, key);
 }
 
+// Whether the slot leads to the record of that stamp. After acquire loads of everything that was
+// read, and the slot first: as stamps are unique, this one's was there before the slot was looked
+// at and after. The other way round the two could be of different instants.
+[[gnu::always_inline]] inline bool slot_and_stamp_are(const Word64& slot, std::uint64_t value,
+                                                      const Word64* record,
+                                                      std::uint64_t stamp) noexcept {
+  return slot.load(std::memory_order_acquire) == value &&
+         record[layout::kStampWord].load(std::memory_order_acquire) == stamp;
+}
+
+// Whether the slot leads to a retired record. A stamp of 0 is not unique: the same memory may have
+// been retired, written anew and published in the same slot. Not, however, without a new stamp
+// having been taken since the slot was seen to lead there.
+[[gnu::noinline]] bool still_retired(const layout::Partition& partition, const Word64& slot,
+                                     std::uint64_t value, const Word64* record) noexcept {
+  const std::uint64_t stamps = partition.stamp_counter.load(std::memory_order_acquire);
+  return slot.load(std::memory_order_acquire) == value &&
+         record[layout::kStampWord].load(std::memory_order_acquire) == 0 &&
+         slot.load(std::memory_order_acquire) == value &&
+         partition.stamp_counter.load(std::memory_order_acquire) == stamps;
+}
+
+// Modelled in tests/model/lookup.pml: Reader.
 // Copies the record at `slot` into `found` if it is `key`'s (or any, without a key).
 template <bool kWithKey>
-[[gnu::always_inline]] inline Fate read_record(const Segment& segment, const Word64& slot,
-                                               std::uint64_t value, std::string_view key,
-                                               Service& found, const Word64*& record) {
+[[gnu::always_inline]] inline Fate read_record(const Segment& segment,
+                                               const layout::Partition& partition,
+                                               const Word64& slot, std::uint64_t value,
+                                               std::string_view key, Service& found,
+                                               const Word64*& record) {
   const Word64* words = segment.record(layout::location_of_slot(value), kSmallestRecordBytes);
   if (words == nullptr) {
     return slot.load(std::memory_order_acquire) == value ? Fate::corrupt : Fate::changed;
@@ -80,13 +105,13 @@ template <bool kWithKey>
   record = words;
   __builtin_prefetch(words + kHeaderWords);
   const auto unchanged = [&](std::uint64_t stamp) {
-    // After acquire loads of everything that was read.
-    return words[layout::kStampWord].load(std::memory_order_relaxed) == stamp &&
-           slot.load(std::memory_order_acquire) == value;
+    return slot_and_stamp_are(slot, value, words, stamp);
   };
   const std::uint64_t stamp = words[layout::kStampWord].load(std::memory_order_acquire);
   const std::uint64_t kind = words[layout::kKindWord].load(std::memory_order_acquire);
-  if (stamp == 0) return unchanged(stamp) ? Fate::other : Fate::changed;
+  if (stamp == 0) {
+    return still_retired(partition, slot, value, words) ? Fate::other : Fate::changed;
+  }
   const std::size_t key_bytes = layout::key_bytes_of(kind);
   const std::uint64_t lengths = words[layout::kLengthsWord].load(std::memory_order_acquire);
   const std::size_t bytes = layout::record_bytes_of(lengths, kind);
@@ -172,15 +197,9 @@ enum class OwnerFate : std::uint8_t { alive, dead, changed };
   return OwnerFate::alive;
 }
 
-inline bool still_there(const Word64& slot, std::uint64_t value, const Word64* record,
-                        std::uint64_t stamp) noexcept {
-  return record[layout::kStampWord].load(std::memory_order_acquire) == stamp &&
-         slot.load(std::memory_order_acquire) == value;
-}
-
 // Whether an index that was read is still the partition's, and its memory has not been filled anew:
-// without both a miss means nothing, and a hit may be a record that is not published yet, in memory
-// that a slot of an index no longer in use still leads to.
+// without both a miss means nothing, and what was found may be written and not published, at a
+// place where a slot of an index no longer in use still leads.
 inline bool same_index(const layout::Partition& partition, std::uint64_t descriptor,
                        std::uint64_t rebuilds) noexcept {
   return partition.descriptor.load(std::memory_order_acquire) == descriptor &&
@@ -188,7 +207,7 @@ inline bool same_index(const layout::Partition& partition, std::uint64_t descrip
           partition.rebuilds.load(std::memory_order_acquire) == rebuilds);
 }
 
-// Whatever the record, the owner and the bucket are.
+// Whatever the record, the owner and the bucket are. (tests/model/lookup.pml: Reader)
 [[gnu::noinline]] Errc lookup_any(const Segment& segment, PidWatch& watch, std::string_view key,
                                   std::uint64_t hash, Service& found) {
   ServiceAccess::clear(found);
@@ -211,7 +230,7 @@ inline bool same_index(const layout::Partition& partition, std::uint64_t descrip
         const std::uint64_t value = slot.load(std::memory_order_acquire);
         if (layout::hash_of_slot(value) != wanted || layout::location_of_slot(value) == 0) continue;
         const Word64* record = nullptr;
-        switch (read_record<true>(segment, slot, value, key, found, record)) {
+        switch (read_record<true>(segment, partition, slot, value, key, found, record)) {
           case Fate::other:
             continue;
           case Fate::corrupt:
@@ -222,22 +241,25 @@ inline bool same_index(const layout::Partition& partition, std::uint64_t descrip
           case Fate::read:
             break;
         }
-        if (!planted(Fault::hit_unchecked) && !same_index(partition, descriptor, rebuilds)) {
-          changed = true;
-          continue;
-        }
         const std::uint64_t stamp = ServiceAccess::words(found)[layout::kStampWord];
         switch (judge_owner(segment, watch, found)) {
           case OwnerFate::alive:
-            return Errc::ok;
+            if (planted(Fault::hit_unchecked) || same_index(partition, descriptor, rebuilds)) {
+              return Errc::ok;
+            }
+            changed = true;
+            continue;
           case OwnerFate::dead:
-            if (still_there(slot, value, record, stamp)) return Errc::not_found;
+            if (slot_and_stamp_are(slot, value, record, stamp) &&
+                same_index(partition, descriptor, rebuilds)) {
+              return Errc::not_found;
+            }
             changed = true;
             continue;
           case OwnerFate::changed:
             // An unregistration clears the stamp before it gives the cell away: a record that is
             // still in place with another's cell is damage.
-            if (still_there(slot, value, record, stamp)) return Errc::corrupt;
+            if (slot_and_stamp_are(slot, value, record, stamp)) return Errc::corrupt;
             changed = true;
         }
       }
@@ -302,17 +324,15 @@ Errc lookup(const Segment& segment, PidWatch& watch, std::string_view key, Servi
   const std::uint32_t known_by = entry.liveness.load(std::memory_order_acquire);
   const auto state =
       layout::MarkState::of(entry.mark_and_generation.load(std::memory_order_acquire));
-  const bool in_place = stamp != 0 &&
-                        words[layout::kStampWord].load(std::memory_order_relaxed) == stamp &&
-                        slot.load(std::memory_order_acquire) == value;
+  const bool in_place =
+      stamp != 0 && slot_and_stamp_are(slot, value, words, stamp) &&
+      (planted(Fault::hit_unchecked) || same_index(partition, descriptor, rebuilds));
   // What the copy is understood by is what was checked, whatever a hostile writer changes
   // meanwhile.
   const bool as_checked = copy[layout::kKindWord] == kind && copy[layout::kLengthsWord] == lengths;
   if ((!in_place && !planted(Fault::stamp_unchecked)) || state.generation != life.generation ||
       (state.mark & sys::kThreadIdMask) == 0 || (state.mark & sys::kOwnerDied) != 0 ||
-      known_by == kByteLock || !as_checked ||
-      !(planted(Fault::hit_unchecked) || same_index(partition, descriptor, rebuilds)))
-      [[unlikely]] {
+      known_by == kByteLock || !as_checked) [[unlikely]] {
     return lookup_any(segment, watch, key, hash, found);
   }
   ServiceAccess::set(found, bytes, pid, Alive::yes, Health::unknown);
@@ -322,16 +342,16 @@ Errc lookup(const Segment& segment, PidWatch& watch, std::string_view key, Servi
 namespace {
 
 // One slot of a list; retried until it holds still.
-Errc read_slot(const Segment& segment, PidWatch& watch, const Word64& slot,
-               std::optional<std::string_view> namespace_name, std::uint16_t tag,
-               std::vector<Service>& services) {
+Errc read_slot(const Segment& segment, const layout::Partition& partition, PidWatch& watch,
+               const Word64& slot, std::optional<std::string_view> namespace_name,
+               std::uint16_t tag, std::vector<Service>& services) {
   Service found;
   for (int retries = 0; retries < kMaxRetries; ++retries) {
     const std::uint64_t value = slot.load(std::memory_order_acquire);
     if (layout::location_of_slot(value) == 0) return Errc::ok;
     if (namespace_name && layout::tag_of_slot(value) != tag) return Errc::ok;
     const Word64* record = nullptr;
-    switch (read_record<false>(segment, slot, value, {}, found, record)) {
+    switch (read_record<false>(segment, partition, slot, value, {}, found, record)) {
       case Fate::other:  // retired just now
         return Errc::ok;
       case Fate::corrupt:
@@ -349,10 +369,10 @@ Errc read_slot(const Segment& segment, PidWatch& watch, const Word64& slot,
         }
         return Errc::ok;
       case OwnerFate::dead:
-        if (still_there(slot, value, record, stamp)) return Errc::ok;
+        if (slot_and_stamp_are(slot, value, record, stamp)) return Errc::ok;
         break;
       case OwnerFate::changed:
-        if (still_there(slot, value, record, stamp)) return Errc::corrupt;
+        if (slot_and_stamp_are(slot, value, record, stamp)) return Errc::corrupt;
         break;
     }
   }
@@ -402,7 +422,7 @@ Errc read_partition(const Segment& segment, PidWatch& watch, std::uint32_t parti
     std::uint64_t bytes = 0;
     for (std::uint64_t i = 0; i < index.slots() && outcome == Errc::ok; ++i) {
       const std::size_t count = services.size();
-      outcome = read_slot(segment, watch, slots[i], namespace_name, tag, services);
+      outcome = read_slot(segment, partition, watch, slots[i], namespace_name, tag, services);
       if (services.size() > count) bytes += ServiceAccess::image(services.back()).size();
       if (is_more_than_there_is(segment, bytes)) outcome = Errc::corrupt;
     }

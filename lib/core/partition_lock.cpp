@@ -19,6 +19,7 @@ constexpr int kSpins = 200;
 
 }  // namespace
 
+// Modelled in tests/model/lock.pml: try_take.
 bool PartitionLock::try_take(std::uint64_t mine) {
   std::uint64_t seen = partition_->lock.load(std::memory_order_acquire);
   if (seen == mine) return true;  // left behind by this very thread (longjmp)
@@ -29,6 +30,7 @@ bool PartitionLock::try_take(std::uint64_t mine) {
   return partition_->lock.compare_exchange_strong(seen, mine, std::memory_order_acq_rel);
 }
 
+// Modelled in tests/model/waiter.pml, as is release().
 Status PartitionLock::wait_and_take(std::uint64_t mine) {
   for (int spin = 0; spin < kSpins; ++spin) {
     std::uint64_t free = 0;
@@ -65,6 +67,7 @@ Status PartitionLock::wait_and_take(std::uint64_t mine) {
   return outcome;
 }
 
+// Modelled in tests/model/lock.pml: Thread, from next_operation on.
 Status PartitionLock::acquire(std::uint32_t partition, Wait wait) {
   ThreadState& thread = ThreadState::current();
   if (thread.ordinal() == 0) {

@@ -63,6 +63,7 @@ void PartitionMemory::give_record(std::uint32_t location, std::size_t size_class
   layout::Word64* words = segment_.record(location, kSizeClasses.at(size_class).record_bytes);
   if (words == nullptr) return;
   layout::Word32& list = partition_.free_records.at(size_class);
+  // (tests/model/lookup.pml: give_record)
   // The stamp first: a reader that is still in here must see that it has lost its ground before it
   // can see the link.
   words[layout::kStampWord].store(0, std::memory_order_release);

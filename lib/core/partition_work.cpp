@@ -91,6 +91,7 @@ Result<std::uint32_t> PartitionWork::compose(New& record) {
   append(record.content.endpoint.data(), record.content.endpoint.size());
   append(record.content.attributes.data(), record.content.attributes.size());
 
+  // (tests/model/lookup.pml: write_record)
   // It has been 0 since the record was freed; readers still in here find that, or words of this
   // record under a stamp of 0.
   words[layout::kStampWord].store(0, std::memory_order_release);
@@ -174,6 +175,7 @@ void PartitionWork::give_back(const RecordCopy& record, std::uint32_t location, 
 void PartitionWork::remove(WriterIndex& index, Word64* slot, const RecordCopy& record,
                            std::uint32_t location) {
   // This is the moment: from here on nobody finds it, whatever its slot says.
+  // (tests/model/lookup.pml: take_away)
   record.words()[layout::kStampWord].store(0, std::memory_order_release);
   (void)next_change();
   index.clear(slot);
@@ -252,6 +254,7 @@ Status PartitionWork::rebuild() {
             "anew with more --partitions"};
   }
 
+  // (tests/model/lookup.pml: rebuild)
   // Before the memory of any index is written: a reader that counts its miss only if this has not
   // moved cannot have read a slot of the new filling and the old count.
   partition_.rebuilds.store(partition_.rebuilds.load(std::memory_order_relaxed) + 1,

@@ -24,6 +24,7 @@ class Repair {
         index_(index),
         memory_(segment, index) {}
 
+  // Modelled in tests/model/lookup.pml and lock.pml: repair.
   Status run() {
     const WriterIndex slots(segment_, partition_);
     if (!slots.valid()) {

@@ -65,6 +65,7 @@ ThreadState& ThreadState::current() {
 
 ThreadState::ThreadState() : epoch_(sys::fork_epoch()), ordinal_(ordinals().take()) {}
 
+// In this order: tests/model/lock.pml, end_of_thread.
 ThreadState::~ThreadState() {
   if (epoch_ == sys::fork_epoch()) release_held();
   if (ordinal_ != 0) ordinals().give(ordinal_);
@@ -87,6 +88,7 @@ bool ThreadState::enter(const std::shared_ptr<Segment>& segment, const void* fra
   return true;
 }
 
+// Modelled in tests/model/lock.pml: release_held.
 void ThreadState::release_held() noexcept {
   if (held_ == nullptr) return;
   std::uint64_t mine = word_;

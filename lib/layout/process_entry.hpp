@@ -13,6 +13,8 @@
 //     64  program     32  comm, zero-padded
 //     96  reserve     32  zero
 //
+// (tests/model/entry.pml)
+//
 // Written by: `mark` and `generation` by the claimer's CAS, then by the kernel; the rest by the
 // claimer after its CAS and before its first registration. A record is published after that, so
 // whoever reads (pid ...) before (mark, generation) and finds the record's generation alive has

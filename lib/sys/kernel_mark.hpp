@@ -8,6 +8,8 @@
 // and exec; the thread id compared is the one of the thread's own PID namespace; one waiter is
 // woken.
 //
+// Modelled in tests/model/entry.pml: end_of_thread.
+//
 // The list's head lies in a page of its own that is shared memory: from private memory the OOM
 // reaper may take it before the thread gets to run its exit, and the mark is lost. The page is kept
 // from forked children.
