@@ -16,10 +16,13 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <stdexcept>
 #include <string>
 #include <utility>
+
+#include "support/sanitizers.hpp"
 
 namespace shmreg::test {
 
@@ -102,10 +105,13 @@ class Child {
     std::fflush(stdout);
     std::fflush(stderr);
     const pid_t test = ::getpid();
-    direct_ = birth == Birth::raw_clone
-                  ? static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, 0))
-                  : ::fork();
-    if (direct_ < 0) throw std::runtime_error("cannot fork");
+    do {
+      direct_ =
+          birth == Birth::raw_clone
+              ? static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, 0))
+              : ::fork();
+      if (direct_ < 0) throw std::runtime_error("cannot fork");
+    } while (!can_allocate(direct_, up));
     if (direct_ == 0) {
       ::close(down[1]);
       ::close(up[0]);
@@ -173,9 +179,20 @@ class Child {
   }
   void resume() const { signal(SIGCONT); }
 
-  // Waits for its end: its exit status, or 128 and the signal's number.
+  // Waits for its end: its exit status, or 128 and the signal's number. Not for ever: what hangs is
+  // killed, and that is said.
   int reap() {
     if (reaped_) return status_;
+    const int handle = static_cast<int>(::syscall(SYS_pidfd_open, direct_, 0));
+    pollfd end{handle, POLLIN, 0};
+    int ready = 1;
+    while (handle >= 0 && (ready = ::poll(&end, 1, kPatienceMs)) < 0 && errno == EINTR) {
+    }
+    if (handle >= 0) ::close(handle);
+    if (ready == 0) {
+      std::fprintf(stderr, "a child hangs and is killed: %d\n", direct_);
+      ::kill(direct_, SIGKILL);
+    }
     int status = 0;
     while (::waitpid(direct_, &status, 0) < 0 && errno == EINTR) {
     }
@@ -188,6 +205,29 @@ class Child {
   static void die_with(pid_t test) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != test && test != 0) ::_exit(0);
+  }
+
+  // g++ 12's AddressSanitizer takes no care of its allocator's locks when a process forks: where
+  // another thread held one, the child hangs at its first allocation. Such a child is forked anew.
+  static bool can_allocate(pid_t direct, const int (&up)[2]) {
+    if (!kUnderAsan) return true;
+    if (direct == 0) {
+      for (std::size_t bytes = 8; bytes <= 65536; bytes *= 2) {
+        auto* volatile memory = std::malloc(bytes);
+        std::free(memory);
+      }
+      detail::write_word(up[1], 1);
+      return true;
+    }
+    pollfd born{up[0], POLLIN, 0};
+    while (::poll(&born, 1, 10'000) < 0 && errno == EINTR) {
+    }
+    std::uint64_t word = 0;
+    if (born.revents != 0 && detail::read_word(up[0], word)) return true;
+    ::kill(direct, SIGKILL);
+    while (::waitpid(direct, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    return false;
   }
 
   template <class Body>
