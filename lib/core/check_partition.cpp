@@ -35,6 +35,14 @@ struct ListImage {
 };
 static_assert(sizeof(ListImage) == sizeof(layout::OwnerList));
 
+struct ChangeWords {
+  std::uint64_t head;
+  std::uint64_t id;
+  std::uint64_t at_ns;
+  std::uint64_t records;
+};
+static_assert(sizeof(ChangeWords) == sizeof(layout::Change));
+
 class PartitionCheck {
  public:
   PartitionCheck(const SegmentImage& image, std::vector<Problem>& problems)
@@ -92,7 +100,8 @@ class PartitionCheck {
       problem(where, "a writer died in the middle of a change; the next one repairs it", true);
     }
     check_owner_lists(p, where, cells);
-    check_free_lists(p, where, picture, index, locations, cells);
+    const auto held = check_change_log(p, where, picture, locations);
+    check_free_lists(p, where, picture, index, locations, held, cells);
     return services;
   }
 
@@ -265,9 +274,61 @@ class PartitionCheck {
     }
   }
 
+  // Returns the records that the change log keeps.
+  std::unordered_set<std::uint32_t> check_change_log(
+      std::uint32_t p, const std::string& where, const PartitionPicture& picture,
+      const std::unordered_set<std::uint32_t>& locations) {
+    std::unordered_set<std::uint32_t> held;
+    std::vector<ChangeWords> log(layout::kChangeLogEntries);
+    const std::uint64_t last = picture.at(offsetof(layout::Partition, change_counter));
+    const std::uint64_t tail = picture.at(offsetof(layout::Partition, change_tail));
+    const std::string name = where + ", change log";
+    if (!image_.read(image_.geometry.change_logs_offset() + p * log.size() * sizeof(ChangeWords),
+                     log.data(), log.size())) {
+      problem(name, "the file ends within it");
+      return held;
+    }
+    if (tail > last || last - tail > log.size()) {
+      problem(name,
+              "its tail " + std::to_string(tail) + " does not fit its last entry " +
+                  std::to_string(last),
+              true);
+      return held;
+    }
+    std::uint64_t bytes = 0;
+    for (std::uint64_t count = tail + 1; count <= last; ++count) {
+      const ChangeWords& change = log.at(count % log.size());
+      const auto head = layout::ChangeHead::of(change.head);
+      const std::string at = name + ", entry " + std::to_string(count);
+      if (head.count != count || head.kind > layout::kLastChangeKind) {
+        problem(at, "it is another's", true);
+        continue;
+      }
+      if (head.pending && !picture.locked()) problem(at, "it was begun and not settled", true);
+      const std::uint32_t retired = layout::ChangedRecords::of(change.records).retired;
+      if (retired == 0) continue;
+      std::vector<unsigned char> record;
+      std::uint64_t stamp = 0;
+      if (const Status sound = read_record(p, retired, record); !sound) {
+        problem(at, sound.message(), true);
+        continue;
+      }
+      std::memcpy(&stamp, record.data(), sizeof stamp);
+      if (stamp != 0) problem(at, "the record that it keeps is not retired", true);
+      if (locations.contains(retired)) problem(at, "it keeps a record that is in use", true);
+      if (!held.insert(retired).second) problem(at, "another entry keeps the same record", true);
+      bytes += record.size();
+    }
+    if (bytes != picture.at32(offsetof(layout::Partition, held_bytes))) {
+      problem(name, "counts the bytes that it keeps wrong", true);
+    }
+    return held;
+  }
+
   void check_free_lists(std::uint32_t p, const std::string& where, const PartitionPicture& picture,
                         const layout::IndexDescriptor& index,
                         const std::unordered_set<std::uint32_t>& locations,
+                        const std::unordered_set<std::uint32_t>& held,
                         const std::unordered_map<std::uint32_t, Seen>& cells) {
     // Everything that the partition's runs hold is either in use or on exactly one free list.
     std::uint64_t records = 0;
@@ -292,7 +353,8 @@ class PartitionCheck {
         std::array<std::uint64_t, 2> head{};
         const auto run = image_.run_over(std::uint64_t{at} * layout::kUnitBytes);
         if (!run || run->run.kind != RunKind::records || run->run.partition != p ||
-            run->run.size_class != c || locations.contains(at) || !seen.insert(at).second ||
+            run->run.size_class != c || locations.contains(at) || held.contains(at) ||
+            !seen.insert(at).second ||
             !image_.read(std::uint64_t{at} * layout::kUnitBytes, head.data(), head.size())) {
           problem(where, "a list of free records leads astray", true);
           break;
@@ -302,10 +364,11 @@ class PartitionCheck {
         at = static_cast<std::uint32_t>(head[1]);
       }
     }
-    if (free_records + locations.size() != records) {
+    if (free_records + locations.size() + held.size() != records) {
       problem(where,
               std::to_string(records) + " records, of which " + std::to_string(locations.size()) +
-                  " are in use and " + std::to_string(free_records) + " free",
+                  " are in use, " + std::to_string(held.size()) + " kept by the change log and " +
+                  std::to_string(free_records) + " free",
               true);
     }
     std::uint64_t free_cells = 0;

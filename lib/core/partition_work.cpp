@@ -15,10 +15,10 @@ using layout::OwnerList;
 using layout::RecordHeader;
 using layout::Word64;
 
-std::uint64_t PartitionWork::next(Word64& counter) noexcept {
+std::uint64_t PartitionWork::next_stamp() noexcept {
   // Advanced before use: whoever dies with the number in hand has used it up.
-  const std::uint64_t count = counter.load(std::memory_order_relaxed) + 1;
-  counter.store(count, std::memory_order_release);
+  const std::uint64_t count = partition_.stamp_counter.load(std::memory_order_relaxed) + 1;
+  partition_.stamp_counter.store(count, std::memory_order_release);
   return count * segment_.geometry().partitions + partition_index_;
 }
 
@@ -70,7 +70,7 @@ Result<std::uint32_t> PartitionWork::compose(New& record) {
   if (!location) return location;
   Word64* words = segment_.record(location.value(), header.bytes());
   header.stamp = next_stamp();
-  header.change = next_change();
+  header.change = log_.upcoming();
 
   const std::size_t count = (header.bytes() + 7) / 8;
   std::array<std::uint64_t, 64> small;  // NOLINT(cppcoreguidelines-pro-type-member-init)
@@ -101,15 +101,24 @@ Result<std::uint32_t> PartitionWork::compose(New& record) {
 }
 
 void PartitionWork::publish(WriterIndex& index, Word64* slot, const HashedName& name,
-                            std::uint32_t location) {
+                            std::uint32_t location, layout::ChangeKind kind, std::uint64_t id,
+                            std::uint32_t retired) {
+  log_.begin(kind, id, {location, retired});
+  const std::uint64_t value = layout::make_slot(name.hash, name.namespace_tag, location);
   if (planted(Fault::slot_before_record)) {
     Word64& stamp = segment_.record(location, sizeof(RecordHeader))[layout::kStampWord];
-    const std::uint64_t value = stamp.exchange(0);
-    index.fill(slot, layout::make_slot(name.hash, name.namespace_tag, location));
-    stamp.store(value);
-    return;
+    const std::uint64_t written = stamp.exchange(0);
+    index.fill(slot, value);
+    stamp.store(written);
+  } else {
+    index.fill(slot, value);
   }
-  index.fill(slot, layout::make_slot(name.hash, name.namespace_tag, location));
+  log_.commit(name.hash);
+}
+
+void PartitionWork::retire(const RecordCopy& record, bool with_cell) noexcept {
+  record.words()[layout::kStampWord].store(0, std::memory_order_release);
+  if (with_cell) give_cell(record.view().header().cell, record.view().owner_life());
 }
 
 Result<std::uint32_t> PartitionWork::add_cell(std::uint64_t id, std::uint64_t deadline_ns,
@@ -167,19 +176,23 @@ void PartitionWork::give_cell(std::uint32_t index, const std::optional<EntryLife
   memory_.give_cell(index);
 }
 
-void PartitionWork::give_back(const RecordCopy& record, std::uint32_t location, bool with_cell) {
-  if (with_cell) give_cell(record.view().header().cell, record.view().owner_life());
-  memory_.give_record(location, record.view().header().size_class);
-}
-
 void PartitionWork::remove(WriterIndex& index, Word64* slot, const RecordCopy& record,
-                           std::uint32_t location) {
+                           std::uint32_t location, layout::ChangeKind kind) {
+  const RecordHeader& header = record.view().header();
+  log_.begin(kind, header.id, {location, location});
   // This is the moment: from here on nobody finds it, whatever its slot says.
   // (tests/model/lookup.pml: take_away)
   record.words()[layout::kStampWord].store(0, std::memory_order_release);
-  (void)next_change();
   index.clear(slot);
-  give_back(record, location, true);
+  log_.commit(hash_key(record.view().key(), segment_.hash_seed()));
+  give_cell(header.cell, record.view().owner_life());
+}
+
+void PartitionWork::remove_ended(WriterIndex& index, Word64* slot, const RecordCopy& record,
+                                 std::uint32_t location) {
+  const auto kind = static_cast<OwnerKind>(record.view().header().owner_kind);
+  remove(index, slot, record, location,
+         kind == OwnerKind::ttl ? layout::ChangeKind::expired : layout::ChangeKind::died);
 }
 
 std::uint64_t PartitionWork::adopt_list(const EntryLife& life) {
@@ -211,7 +224,7 @@ std::uint64_t PartitionWork::drain_list(std::uint32_t entry) {
     Word64* slot =
         index.find_location(hash_key(record.view().key(), segment_.hash_seed()), location);
     if (slot == nullptr) break;
-    remove(index, slot, record, location);
+    remove(index, slot, record, location, layout::ChangeKind::died);
     ++drained;
   }
   // What could not be followed is unreachable, or found by its owner's mark, or by repair.
@@ -229,10 +242,15 @@ std::uint64_t PartitionWork::sweep() {
     const std::uint32_t location = layout::location_of_slot(slot->load(std::memory_order_relaxed));
     if (location == 0 || !record.read(segment_, location)) continue;
     if (alive(record.view()) != Alive::no) continue;
-    remove(index, slot, record, location);
+    remove_ended(index, slot, record, location);
     ++swept;
   }
   return swept;
+}
+
+bool PartitionWork::make_room() {
+  const bool swept = sweep() > 0;
+  return log_.forget() || swept;
 }
 
 Status PartitionWork::rebuild() {

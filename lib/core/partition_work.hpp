@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/change_log.hpp"
 #include "core/index.hpp"
 #include "core/partition_lock.hpp"
 #include "core/partition_memory.hpp"
@@ -28,7 +29,8 @@ class PartitionWork {
         segment_(*writer.segment),
         partition_(lock.partition()),
         partition_index_(lock.index()),
-        memory_(segment_, lock.index()) {}
+        memory_(segment_, lock.index()),
+        log_(segment_, lock.index(), memory_) {}
 
   [[nodiscard]] Alive alive(const RecordView& record) const {
     return owner_alive(segment_, *writer_.watch, owner_of(segment_, record));
@@ -45,13 +47,20 @@ class PartitionWork {
     Content content;
   };
   [[nodiscard]] Result<std::uint32_t> compose(New& record);
+  // What the change log says of it: the change that `location` was composed for. `retired`: the
+  // record that the slot has led to so far; 0: none.
   void publish(WriterIndex& index, layout::Word64* slot, const HashedName& name,
-               std::uint32_t location);
-  // Inside a DirtySection: retires the record, clears its slot, gives back what it held.
+               std::uint32_t location, layout::ChangeKind kind, std::uint64_t id,
+               std::uint32_t retired);
+  // Inside a DirtySection: a record that publish() has put out of use, and its health cell where
+  // that is not the new record's.
+  void retire(const RecordCopy& record, bool with_cell) noexcept;
+  // Inside a DirtySection: retires the record, clears its slot, gives back its health cell.
   void remove(WriterIndex& index, layout::Word64* slot, const RecordCopy& record,
-              std::uint32_t location);
-  // The same for a record that no slot leads to any more.
-  void give_back(const RecordCopy& record, std::uint32_t location, bool with_cell);
+              std::uint32_t location, layout::ChangeKind kind);
+  // Inside a DirtySection: of one whose owner has ended.
+  void remove_ended(WriterIndex& index, layout::Word64* slot, const RecordCopy& record,
+                    std::uint32_t location);
 
   // Inside a DirtySection. A fresh health cell in its owner's list.
   [[nodiscard]] Result<std::uint32_t> add_cell(std::uint64_t id, std::uint64_t deadline_ns,
@@ -62,24 +71,29 @@ class PartitionWork {
   // Makes the entry's list this life's: what an earlier life left on it is taken away first. To be
   // called before anything is looked up that add_cell is to be called for. How many went.
   std::uint64_t adopt_list(const layout::EntryLife& life);
+  // Inside a DirtySection: takes away what is left on the list of an ended life; how many.
+  std::uint64_t drain_list(std::uint32_t entry);
   // Takes away every record whose owner has ended; inside a DirtySection. How many.
   std::uint64_t sweep();
+  // Inside a DirtySection, before anything says that there is no room: takes away the ended owners'
+  // records and what the change log keeps. False where that came to nothing. What WriterIndex::find
+  // has said before no longer counts.
+  [[nodiscard]] bool make_room();
   // Builds an index without tombstones and without ended owners' records, larger where needed;
   // inside a DirtySection.
   [[nodiscard]] Status rebuild();
 
-  [[nodiscard]] std::uint64_t next_stamp() noexcept { return next(partition_.stamp_counter); }
-  [[nodiscard]] std::uint64_t next_change() noexcept { return next(partition_.change_counter); }
+  [[nodiscard]] ChangeLog& log() noexcept { return log_; }
 
  private:
-  std::uint64_t drain_list(std::uint32_t entry);
-  [[nodiscard]] std::uint64_t next(layout::Word64& counter) noexcept;
+  [[nodiscard]] std::uint64_t next_stamp() noexcept;
 
   const Writer& writer_;
   const Segment& segment_;
   layout::Partition& partition_;
   std::uint32_t partition_index_;
   PartitionMemory memory_;
+  ChangeLog log_;
 };
 
 }  // namespace shmreg::core

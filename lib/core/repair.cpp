@@ -2,6 +2,7 @@
 
 #include <unordered_set>
 
+#include "core/change_log.hpp"
 #include "core/index.hpp"
 #include "core/partition_memory.hpp"
 #include "core/planted_fault.hpp"
@@ -22,7 +23,8 @@ class Repair {
       : segment_(segment),
         partition_(segment.partition(index)),
         index_(index),
-        memory_(segment, index) {}
+        memory_(segment, index),
+        log_(segment, index, memory_) {}
 
   // Modelled in tests/model/lookup.pml and lock.pml: repair.
   Status run() {
@@ -33,6 +35,8 @@ class Repair {
     }
     reset();
     for (std::uint64_t i = 0; i < slots.slot_count(); ++i) keep_or_clear(slots, slots.slots()[i]);
+    settle_change();
+    keep_what_the_log_keeps();
     give_back_the_rest(slots.descriptor());
     partition_.services.store(services_, std::memory_order_release);
     partition_.tombstones.store(tombstones_, std::memory_order_release);
@@ -122,6 +126,45 @@ class Repair {
     list.count.store(list.count.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   }
 
+  // The change that was begun last, if it was not committed: it was made if what it is about is, or
+  // for a removal is no longer, where a slot leads.
+  void settle_change() {
+    log_.drop_what_is_no_log();
+    const auto change = log_.pending();
+    if (!change) return;
+    const bool in_place = reachable_.contains(change->records.record);
+    switch (change->kind) {
+      case layout::ChangeKind::registered:
+      case layout::ChangeKind::updated:
+      case layout::ChangeKind::health:
+        return log_.settle(in_place);
+      case layout::ChangeKind::unregistered:
+      case layout::ChangeKind::died:
+      case layout::ChangeKind::expired:
+        return log_.settle(!in_place);
+      case layout::ChangeKind::none:
+        return log_.settle(false);
+    }
+  }
+
+  void keep_what_the_log_keeps() {
+    std::uint64_t bytes = 0;
+    log_.for_each_held([&](std::uint64_t count, std::uint32_t location) {
+      Word64* words = segment_.record(location, layout::kRecordHeaderBytes);
+      const std::size_t size_class =
+          words != nullptr ? layout::size_class_of(words[layout::kKindWord].load()) : 0;
+      if (words == nullptr || reachable_.contains(location) || held_.contains(location) ||
+          !is_record_of(segment_, index_, location, static_cast<std::uint32_t>(size_class))) {
+        log_.release(count);
+        return;
+      }
+      words[layout::kStampWord].store(0, std::memory_order_release);
+      bytes += layout::kSizeClasses.at(size_class).record_bytes;
+      held_.insert(location);
+    });
+    log_.set_held_bytes(bytes);
+  }
+
   void give_back_the_rest(const layout::IndexDescriptor& in_use) {
     for_each_run(segment_, [&](std::uint64_t granule, const layout::Run& run) {
       if (run.partition != index_) return;
@@ -132,7 +175,8 @@ class Repair {
         for (std::uint64_t at = 0; at + stride <= bytes; at += stride) {
           const auto location = static_cast<std::uint32_t>((begin + at) / layout::kUnitBytes);
           if (planted(Fault::repair_forgets_records)) continue;
-          if (!reachable_.contains(location)) memory_.give_record(location, run.size_class);
+          if (reachable_.contains(location) || held_.contains(location)) continue;
+          memory_.give_record(location, run.size_class);
         }
       } else if (run.kind == layout::RunKind::cells) {
         for (std::uint64_t at = 0; at < bytes; at += layout::kCellBytes) {
@@ -150,7 +194,9 @@ class Repair {
   layout::Partition& partition_;
   std::uint32_t index_;
   PartitionMemory memory_;
+  ChangeLog log_;
   std::unordered_set<std::uint32_t> reachable_;
+  std::unordered_set<std::uint32_t> held_;  // by the change log
   std::unordered_set<std::uint32_t> cells_;
   std::uint32_t services_ = 0;
   std::uint32_t tombstones_ = 0;

@@ -40,6 +40,7 @@ Identity make_identity(const Geometry& geometry) {
   identity.record_header_bytes = layout::kRecordHeaderBytes;
   identity.health_cell_bytes = sizeof(layout::HealthCell);
   identity.granule_bytes = layout::kGranuleBytes;
+  identity.change_bytes = sizeof(layout::Change);
   identity.hash_seed = random_seed();
   identity.bytes_limit = geometry.bytes_limit;
   identity.partitions = geometry.partitions;
@@ -53,6 +54,8 @@ Identity make_identity(const Geometry& geometry) {
   identity.partitions_offset = geometry.partitions_offset();
   identity.run_map_offset = geometry.run_map_offset();
   identity.heap_offset = geometry.heap_offset();
+  identity.wait_words_offset = geometry.wait_words_offset();
+  identity.change_logs_offset = geometry.change_logs_offset();
   identity.checksum = checksum_of(identity);
   return identity;
 }
@@ -104,11 +107,14 @@ Status check_identity(const Identity& identity, std::uint64_t file_bytes) {
     same.record_header_bytes = ours.record_header_bytes;
     same.health_cell_bytes = ours.health_cell_bytes;
     same.granule_bytes = ours.granule_bytes;
+    same.change_bytes = ours.change_bytes;
     same.processes_offset = ours.processes_offset;
     same.owner_lists_offset = ours.owner_lists_offset;
     same.partitions_offset = ours.partitions_offset;
     same.run_map_offset = ours.run_map_offset;
     same.heap_offset = ours.heap_offset;
+    same.wait_words_offset = ours.wait_words_offset;
+    same.change_logs_offset = ours.change_logs_offset;
     return same;
   }();
   if (!geometry_of(identity).valid() || std::memcmp(&expected, &identity, sizeof identity) != 0) {

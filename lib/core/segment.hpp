@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "layout/change.hpp"
 #include "layout/geometry.hpp"
 #include "layout/header.hpp"
 #include "layout/partition.hpp"
@@ -82,6 +83,17 @@ class Segment {
                                               std::uint32_t partition) const noexcept {
     return at<layout::OwnerList>(
         geometry_.owner_lists_offset())[std::uint64_t{entry} * geometry_.partitions + partition];
+  }
+  // The change log's entry for a partition's change of that count.
+  [[nodiscard]] layout::Change& change(std::uint32_t partition,
+                                       std::uint64_t count) const noexcept {
+    return at<layout::Change>(
+        geometry_.change_logs_offset())[partition * layout::kChangeLogEntries +
+                                        count % layout::kChangeLogEntries];
+  }
+  // What those sleep on who wait for a key of that hash.
+  [[nodiscard]] layout::WaitWord& wait_word(std::uint64_t hash) const noexcept {
+    return at<layout::WaitWord>(geometry_.wait_words_offset())[(hash >> 20) % layout::kWaitWords];
   }
 
   // The claimed parts. Null where [offset, offset + bytes) is not all claimed heap.

@@ -35,16 +35,23 @@ Result<std::uint64_t> ServiceTable::add(const Registering& request) {
 
   RecordCopy old;
   WriterIndex::Place place = index.find(name, old);
-  if (place.slot != nullptr && old.stamp() != 0) {
+  const bool ended =
+      place.slot != nullptr && (old.stamp() == 0 || work.alive(old.view()) == Alive::no);
+  if (place.slot != nullptr && !ended) {
     const bool same_owner = request.process && request.process->complete() &&
                             work.owner_process(old.view()) == request.process;
-    if (!request.replace && !same_owner && work.alive(old.view()) != Alive::no) {
+    if (!request.replace && !same_owner) {
       return Status(Errc::already_registered, quoted(name.key) + " is already registered by " +
                                                   work.describe_holder(old.view()));
     }
   }
 
   const DirtySection dirty(lock.partition());
+  if (ended) {
+    // Told by itself: its end is one change, the registration that takes its place another.
+    work.remove_ended(index, place.slot, old, place.location);
+    place = index.find(name, old);
+  }
   if (place.slot == nullptr && (place.free == nullptr || index.wants_rebuild())) {
     const Status rebuilt = work.rebuild();
     index = WriterIndex(segment_, lock.partition());
@@ -71,29 +78,24 @@ Result<std::uint64_t> ServiceTable::add(const Registering& request) {
   record.name = &name;
   record.content = request.content;
 
-  Result<std::uint32_t> cell = work.add_cell(id, deadline, request.life);
-  Result<std::uint32_t> location = cell;
-  if (cell) {
+  const auto compose = [&]() -> Result<std::uint32_t> {
+    const Result<std::uint32_t> cell = work.add_cell(id, deadline, request.life);
+    if (!cell) return cell;
     record.header.cell = cell.value();
-    location = work.compose(record);
+    Result<std::uint32_t> location = work.compose(record);
     if (!location) work.give_cell(cell.value(), request.life);
-  }
-  if (!location) {
-    // Ended owners' records go before anything says that there is no room.
-    if (!out_of_room(location.code()) || work.sweep() == 0) return location.status();
+    return location;
+  };
+  Result<std::uint32_t> location = compose();
+  if (!location && out_of_room(location.code()) && work.make_room()) {
     place = index.find(name, old);
-    cell = work.add_cell(id, deadline, request.life);
-    if (!cell) return cell.status();
-    record.header.cell = cell.value();
-    location = work.compose(record);
-    if (!location) {
-      work.give_cell(cell.value(), request.life);
-      return location.status();
-    }
+    location = compose();
   }
-  work.set_cell_location(cell.value(), location.value());
-  work.publish(index, place.slot != nullptr ? place.slot : place.free, name, location.value());
-  if (place.slot != nullptr) work.give_back(old, place.location, true);
+  if (!location) return location.status();
+  work.set_cell_location(record.header.cell, location.value());
+  work.publish(index, place.slot != nullptr ? place.slot : place.free, name, location.value(),
+               layout::ChangeKind::registered, id, place.slot != nullptr ? place.location : 0);
+  if (place.slot != nullptr) work.retire(old, true);
   return id;
 }
 
@@ -117,8 +119,12 @@ Result<bool> ServiceTable::remove(const HashedName& name, std::optional<std::uin
                       ", which registered it for itself; --force takes it away all the same");
   }
   const DirtySection dirty(lock.partition());
-  work.remove(index, place.slot, record, place.location);
-  return alive != Alive::no;
+  if (alive == Alive::no) {
+    work.remove_ended(index, place.slot, record, place.location);
+    return false;
+  }
+  work.remove(index, place.slot, record, place.location, layout::ChangeKind::unregistered);
+  return true;
 }
 
 Status ServiceTable::update(const HashedName& name, std::optional<std::uint64_t> id,
@@ -162,13 +168,14 @@ Status ServiceTable::update(const HashedName& name, std::optional<std::uint64_t>
     return {Errc::invalid_argument, quoted(name.key) + " would be over 64 KiB"};
   }
   Result<std::uint32_t> location = work.compose(record);
-  if (!location && out_of_room(location.code()) && work.sweep() > 0) {
+  if (!location && out_of_room(location.code()) && work.make_room()) {
     location = work.compose(record);
   }
   if (!location) return location.status();
-  work.publish(index, place.slot, name, location.value());
+  work.publish(index, place.slot, name, location.value(), layout::ChangeKind::updated,
+               record.header.id, place.location);
   work.set_cell_location(record.header.cell, location.value());
-  work.give_back(old, place.location, false);
+  work.retire(old, false);
   return {};
 }
 
@@ -198,6 +205,68 @@ Result<bool> ServiceTable::renew(const HashedName& name, std::uint64_t id) {
   return true;
 }
 
+Status ServiceTable::set_health(const HashedName& name, Health health) {
+  PartitionLock lock(writer_);
+  if (Status locked = lock.acquire(segment_.partition_of(name.hash)); !locked) return locked;
+  PartitionWork work(writer_, lock);
+  WriterIndex index(segment_, lock.partition());
+  if (!index.valid()) return index_corrupt();
+  RecordCopy old;
+  const WriterIndex::Place place = index.find(name, old);
+  if (place.slot == nullptr || old.stamp() == 0 || work.alive(old.view()) == Alive::no) {
+    return {Errc::not_found, "no service " + quoted(name.key)};
+  }
+  const RecordHeader& header = old.view().header();
+  layout::HealthCell* cell = segment_.cell(header.cell);
+  if (cell == nullptr || cell->id.load(std::memory_order_acquire) != header.id) {
+    return {Errc::corrupt, "a health cell is not its record's; regctl doctor tells more"};
+  }
+  const auto value = static_cast<std::uint32_t>(health);
+  const DirtySection dirty(lock.partition());
+  if ((header.flags & layout::kCellHasState) != 0) {
+    work.log().begin(layout::ChangeKind::health, header.id, {place.location, 0});
+    cell->health.store(value, std::memory_order_seq_cst);
+    work.log().commit(name.hash);
+    return {};
+  }
+  const std::string_view kept = old.view().attributes();
+  PartitionWork::New record;
+  record.header = header;
+  record.header.flags |= layout::kCellHasState;
+  record.name = &name;
+  record.content = {old.view().endpoint(),
+                    {reinterpret_cast<const unsigned char*>(kept.data()), kept.size()}};
+  Result<std::uint32_t> location = work.compose(record);
+  if (!location && out_of_room(location.code()) && work.make_room()) {
+    location = work.compose(record);
+  }
+  if (!location) return location.status();
+  // Nobody looks there before a record says that there is something.
+  cell->health.store(value, std::memory_order_release);
+  work.publish(index, place.slot, name, location.value(), layout::ChangeKind::health, header.id,
+               place.location);
+  work.set_cell_location(header.cell, location.value());
+  work.retire(old, false);
+  return {};
+}
+
+Result<bool> ServiceTable::remove_if_ended(const HashedName& name, std::uint64_t id) {
+  PartitionLock lock(writer_);
+  if (Status locked = lock.acquire(segment_.partition_of(name.hash)); !locked) return locked;
+  PartitionWork work(writer_, lock);
+  WriterIndex index(segment_, lock.partition());
+  if (!index.valid()) return index_corrupt();
+  RecordCopy record;
+  const WriterIndex::Place place = index.find(name, record);
+  if (place.slot == nullptr || record.view().header().id != id ||
+      work.alive(record.view()) != Alive::no) {
+    return false;
+  }
+  const DirtySection dirty(lock.partition());
+  work.remove_ended(index, place.slot, record, place.location);
+  return true;
+}
+
 Result<std::uint64_t> ServiceTable::reclaim_earlier_lives() {
   std::uint64_t reclaimed = 0;
   for (std::uint32_t p = 0; p < segment_.geometry().partitions; ++p) {
@@ -212,6 +281,52 @@ Result<std::uint64_t> ServiceTable::reclaim_earlier_lives() {
     reclaimed += PartitionWork(writer_, lock).adopt_list(writer_.life);
   }
   return reclaimed;
+}
+
+namespace {
+
+bool left_something(const layout::OwnerList& list, const layout::EntryLife& ended) noexcept {
+  return list.head.load(std::memory_order_acquire) != 0 &&
+         list.generation.load(std::memory_order_relaxed) == ended.generation;
+}
+
+}  // namespace
+
+Result<std::uint64_t> ServiceTable::reclaim(const layout::EntryLife& ended) {
+  std::uint64_t reclaimed = 0;
+  Status outcome;
+  for (std::uint32_t p = 0; p < segment_.geometry().partitions; ++p) {
+    const layout::OwnerList& list = segment_.owner_list(ended.entry, p);
+    if (!left_something(list, ended)) continue;
+    PartitionLock lock(writer_);
+    if (Status locked = lock.acquire(p); !locked) {
+      outcome = locked;
+      continue;
+    }
+    // Another may have been quicker.
+    if (!left_something(list, ended)) continue;
+    PartitionWork work(writer_, lock);
+    const DirtySection dirty(lock.partition());
+    reclaimed += work.drain_list(ended.entry);
+  }
+  if (!outcome) return outcome;
+  // Until it is proven gone its threads may still add to its lists.
+  if (proven_gone(segment_, ended)) {
+    segment_.entry(ended.entry).reclaimed.store(ended.generation, std::memory_order_release);
+  }
+  return reclaimed;
+}
+
+Result<std::uint64_t> ServiceTable::collect_garbage() {
+  std::uint64_t collected = 0;
+  for (std::uint32_t p = 0; p < segment_.geometry().partitions; ++p) {
+    PartitionLock lock(writer_);
+    if (Status locked = lock.acquire(p); !locked) return locked;
+    PartitionWork work(writer_, lock);
+    const DirtySection dirty(lock.partition());
+    collected += work.sweep();
+  }
+  return collected;
 }
 
 }  // namespace shmreg::core

@@ -44,8 +44,18 @@ class ServiceTable {
                               const Content& content);
   [[nodiscard]] Result<bool> renew(const HashedName& name, std::uint64_t id);
 
+  // Sets what its health cell says; its first health is published with a new record. not_found.
+  [[nodiscard]] Status set_health(const HashedName& name, Health health);
+  // Takes it away if it still has that id and its owner has ended; whether it was so.
+  [[nodiscard]] Result<bool> remove_if_ended(const HashedName& name, std::uint64_t id);
+
   // Takes away what earlier lives of this writer's entry left behind; how many.
   [[nodiscard]] Result<std::uint64_t> reclaim_earlier_lives();
+  // Takes away what a life that has ended left behind, in proportion to that; how many. timed_out
+  // where a partition's lock was not to be had: what is left there goes another time.
+  [[nodiscard]] Result<std::uint64_t> reclaim(const layout::EntryLife& ended);
+  // Takes away everything whose owner has ended, whatever the owner is; looks at every service.
+  [[nodiscard]] Result<std::uint64_t> collect_garbage();
 
  private:
   const Writer& writer_;

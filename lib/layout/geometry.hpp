@@ -2,7 +2,7 @@
 // into the header; who attaches computes it anew and refuses a header that says otherwise, so no
 // offset from the segment is ever trusted.
 //
-//   header | process entries | owner lists | partitions | run map | heap ...
+//   header | process entries | owner lists | partitions | wait words | change logs | run map | heap
 //
 // Each part begins on a granule. The run map has a word for every granule from the segment's start
 // to its limit, so that a granule's number needs no conversion.
@@ -11,6 +11,7 @@
 #include <bit>
 #include <cstdint>
 
+#include "layout/change.hpp"
 #include "layout/header.hpp"
 #include "layout/partition.hpp"
 #include "layout/process_entry.hpp"
@@ -40,8 +41,15 @@ struct Geometry {
     return owner_lists_offset() +
            round_up(std::uint64_t{max_processes} * partitions * sizeof(OwnerList));
   }
-  [[nodiscard]] constexpr std::uint64_t run_map_offset() const noexcept {
+  [[nodiscard]] constexpr std::uint64_t wait_words_offset() const noexcept {
     return partitions_offset() + round_up(std::uint64_t{partitions} * sizeof(Partition));
+  }
+  [[nodiscard]] constexpr std::uint64_t change_logs_offset() const noexcept {
+    return wait_words_offset() + round_up(kWaitWords * sizeof(WaitWord));
+  }
+  [[nodiscard]] constexpr std::uint64_t run_map_offset() const noexcept {
+    return change_logs_offset() +
+           round_up(std::uint64_t{partitions} * kChangeLogEntries * sizeof(Change));
   }
   [[nodiscard]] constexpr std::uint64_t heap_offset() const noexcept {
     return run_map_offset() + round_up(bytes_limit / kGranuleBytes * sizeof(Word32));

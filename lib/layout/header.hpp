@@ -11,8 +11,9 @@
 //     72  created_at_ns              8  wall clock
 //     80  first_id                   8  creation time in microseconds
 //     88  initial_slots, reserve     4+4
-//     96  offsets                5 x 8  of processes, owner lists, partitions, run map, heap
-//    136  reserve                   48  zero
+//     96  offsets                7 x 8  of processes, owner lists, partitions, run map, heap,
+//                                       wait words, change logs
+//    152  reserve                   32  zero
 //    184  checksum                   8  XXH3, seed 0, of bytes 0..183
 //    --- what lies above never changes once the segment has a name ---
 //    256  retired                    8  not 0: destroyed; a line of its own, every writer reads it
@@ -51,7 +52,7 @@ struct Identity {
   std::uint32_t record_header_bytes;
   std::uint32_t health_cell_bytes;
   std::uint32_t granule_bytes;
-  std::uint32_t size_reserve;
+  std::uint32_t change_bytes;
   std::uint64_t hash_seed;
   std::uint64_t bytes_limit;
   std::uint32_t partitions;
@@ -65,12 +66,14 @@ struct Identity {
   std::uint64_t partitions_offset;
   std::uint64_t run_map_offset;
   std::uint64_t heap_offset;
-  std::array<std::uint64_t, 6> reserve;
+  std::uint64_t wait_words_offset;
+  std::uint64_t change_logs_offset;
+  std::array<std::uint64_t, 4> reserve;
   std::uint64_t checksum;
 };
 static_assert(std::is_trivially_copyable_v<Identity> && sizeof(Identity) == 192);
 static_assert(offsetof(Identity, hash_seed) == 48 && offsetof(Identity, created_at_ns) == 72);
-static_assert(offsetof(Identity, processes_offset) == 96 && offsetof(Identity, reserve) == 136);
+static_assert(offsetof(Identity, processes_offset) == 96 && offsetof(Identity, reserve) == 152);
 static_assert(offsetof(Identity, checksum) == kChecksummedBytes);
 
 struct Header {

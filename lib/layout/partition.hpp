@@ -2,13 +2,15 @@
 //
 //      0  descriptor        8  of the index (slot.hpp); published with one store
 //      8  rebuilds          8  advanced before the memory of any index is written again
-//     16  reserve          48  (wake words come here)
+//     16  reserve          48
 //     64  lock              8  holder: entry + 1 (16), thread ordinal (16), generation (32); 0 free
 //     72  contended         4  futex word: 1 where somebody waits
 //     76  dirty             4  1 while a change is under way; found set at a lock's end: repair
-//     80  reserve          48
+//     80  watch             4  futex word: advanced by a change that watchers wait for
+//     84  watched           4  1 where a watcher waits
+//     88  reserve          40
 //    128  stamp_counter     8  } advanced before use, never again used
-//    136  change_counter    8  }
+//    136  change_counter    8  }  the change log's last entry (change.hpp)
 //    144  services          4  slots that lead to a record, of live owners or not
 //    148  tombstones        4
 //    152  free_cells        4  list of health cells: offset / 32
@@ -16,10 +18,13 @@
 //    160  free_records 22 x 4  by size class, lists of records: location
 //    248  free_indices 17 x 4  by log2 of slots - 4, lists of indices: first granule
 //    316  runs        22 x 4   how many runs each size class has (how large the next one is made)
-//    404  reserve         108
+//    404  held_bytes        4  of records that the change log keeps from being used again
+//    408  change_tail       8  entries of the change log up to this one are gone
+//    416  reserve          96
 //
-// The first line is what readers touch. From 76 on everything is written under the lock; repair
-// rebuilds 144..315 from what the index reaches and the run map says.
+// The first line is what readers touch. From 76 on everything is written under the lock, but for
+// `watched`, which waiting sets; repair rebuilds 144..315 and 404 from what the index and the
+// change log reach and the run map says.
 #pragma once
 
 #include <array>
@@ -40,7 +45,9 @@ struct alignas(kCacheLine) Partition {
   Word64 lock;
   Word32 contended;
   Word32 dirty;
-  std::array<std::uint64_t, 6> reserve1;
+  Word32 watch;
+  Word32 watched;
+  std::array<std::uint64_t, 5> reserve1;
 
   Word64 stamp_counter;
   Word64 change_counter;
@@ -51,13 +58,17 @@ struct alignas(kCacheLine) Partition {
   std::array<Word32, kSizeClasses.size()> free_records;
   std::array<Word32, kMaxLog2Slots - kMinLog2Slots + 1> free_indices;
   std::array<Word32, kSizeClasses.size()> runs;
-  std::array<std::uint32_t, 27> reserve3;
+  Word32 held_bytes;
+  Word64 change_tail;
+  std::array<std::uint64_t, 12> reserve3;
 };
 static_assert(sizeof(Partition) == 512);
 static_assert(offsetof(Partition, lock) == 64 && offsetof(Partition, dirty) == 76);
 static_assert(offsetof(Partition, stamp_counter) == 128 && offsetof(Partition, services) == 144);
 static_assert(offsetof(Partition, free_records) == 160 && offsetof(Partition, free_indices) == 248);
-static_assert(offsetof(Partition, runs) == 316 && offsetof(Partition, reserve3) == 404);
+static_assert(offsetof(Partition, watch) == 80 && offsetof(Partition, watched) == 84);
+static_assert(offsetof(Partition, runs) == 316 && offsetof(Partition, held_bytes) == 404);
+static_assert(offsetof(Partition, change_tail) == 408 && offsetof(Partition, reserve3) == 416);
 
 // What a lock word says of its holder.
 struct LockHolder {

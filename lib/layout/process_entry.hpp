@@ -9,7 +9,9 @@
 //     24  pid_namespace 8  inode number; 0 unknown
 //     32  attached_at_ns 8  wall clock
 //     40  waiting_for  4  partition + 1 whose lock a thread of it waits for, 0 none (for people)
-//     44  reserve     20  zero
+//     44  attention    4  futex word: advanced by whoever attaches beside it, for its keeper
+//     48  reclaimed    4  the last generation whose services have all been taken away
+//     52  reserve     12  zero
 //     64  program     32  comm, zero-padded
 //     96  reserve     32  zero
 //
@@ -39,13 +41,16 @@ struct alignas(kCacheLine) ProcessEntry {
   Word64 pid_namespace;
   Word64 attached_at_ns;
   Word32 waiting_for;
-  std::array<std::uint32_t, 5> reserve0;
+  Word32 attention;
+  Word32 reclaimed;
+  std::array<std::uint32_t, 3> reserve0;
   std::array<Word64, 4> program;
   std::array<std::uint64_t, 4> reserve1;
 };
 static_assert(sizeof(ProcessEntry) == 128 && offsetof(ProcessEntry, pid) == 8);
 static_assert(offsetof(ProcessEntry, start_ticks) == 16);
 static_assert(offsetof(ProcessEntry, waiting_for) == 40 && offsetof(ProcessEntry, program) == 64);
+static_assert(offsetof(ProcessEntry, attention) == 44 && offsetof(ProcessEntry, reclaimed) == 48);
 
 // One life of an entry, as records and lock words name it.
 struct EntryLife {

@@ -93,6 +93,9 @@ inline constexpr std::size_t kHeaderWords = kRecordHeaderBytes / 8;
 [[nodiscard]] constexpr std::size_t namespace_bytes_of(std::uint64_t kind_word) noexcept {
   return kind_word >> 16 & 0xff;
 }
+[[nodiscard]] constexpr std::size_t size_class_of(std::uint64_t kind_word) noexcept {
+  return kind_word >> 32 & 0xff;
+}
 [[nodiscard]] constexpr bool cell_has_state(std::uint64_t kind_word) noexcept {
   return (kind_word >> 40 & kCellHasState) != 0;
 }

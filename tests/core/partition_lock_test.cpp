@@ -316,7 +316,7 @@ BOOST_AUTO_TEST_CASE(at_most_one_holds_the_lock) {
   second.join();
   BOOST_TEST(other.reap() == 0);
   BOOST_TEST(wrong + own_wrong == 0);
-  BOOST_TEST(insides.segment().partition(0).reserve3.at(0) == 3U * kTurns);
+  BOOST_TEST((insides.segment().partition(0).reserve3.at(0) & 0xffff'ffff) == 3U * kTurns);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
