@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/liveness.hpp"
+#include "core/neighbours.hpp"
 #include "core/planted_fault.hpp"
 #include "core/printable.hpp"
 #include "core/process_table.hpp"
@@ -23,6 +24,8 @@ using layout::EntryLife;
 using layout::MarkState;
 
 constexpr std::chrono::seconds kKeeperSlice{1};
+constexpr std::uint64_t kCheckPeriodNs = 950'000'000;  // a slice's end is never too early for it
+constexpr std::chrono::milliseconds kLockPatience{100};
 
 // The futex word: the low half of mark_and_generation (little-endian, as the header requires).
 std::atomic<std::uint32_t>* futex_word(layout::ProcessEntry& entry) noexcept {
@@ -209,21 +212,39 @@ void Keeper::introduce(std::uint32_t index) noexcept {
 }
 
 void Keeper::keep() noexcept {
+  PidWatch watch;
+  Neighbours neighbours({segment_, life_, self_, &watch, kLockPatience});
+  layout::Word32& attention = segment_->entry(life_.entry).attention;
+  neighbours.announce();
+  std::uint64_t next_check_ns = sys::monotonic_clock_ns() + kCheckPeriodNs;
+  std::vector<sys::AwaitedWord> words;
   while (phase_.load(std::memory_order_acquire) == kClaimed) {
-    sys::futex_wait(phase_, kClaimed, kKeeperSlice);
-    // The number may be another file's by now; without it there is nothing to be asked.
-    if (!segment_->file().reopen(segment_->file_name(), segment_->writable())) {
-      const auto named = sys::status_of_name(segment_->file_name());
-      name_lost_.store(!named.ok(), std::memory_order_relaxed);
-      continue;
+    try {
+      words = {{&phase_, kClaimed}, {&attention, attention.load(std::memory_order_acquire)}};
+      neighbours.look_after();
+      words.insert(words.end(), neighbours.words().begin(), neighbours.words().end());
+    } catch (const std::exception&) {  // out of memory: another keeper, or another time
     }
-    // Still ours: harmless. Dropped by a close() elsewhere in this process: taken again.
-    const auto now = MarkState::of(segment_->entry(life_.entry).mark_and_generation.load());
-    if (now.generation == life_.generation) (void)segment_->file().lock(life_.entry).ok();
-    const auto status = segment_->file().status();
-    if (status.ok() && status.value().links == 0) {
-      name_lost_.store(true, std::memory_order_relaxed);
-    }
+    sys::futex_wait_any(words, kKeeperSlice);
+    if (sys::monotonic_clock_ns() < next_check_ns) continue;
+    next_check_ns = sys::monotonic_clock_ns() + kCheckPeriodNs;
+    check_file();
+  }
+}
+
+void Keeper::check_file() noexcept {
+  // The number may be another file's by now; without it there is nothing to be asked.
+  if (!segment_->file().reopen(segment_->file_name(), segment_->writable())) {
+    const auto named = sys::status_of_name(segment_->file_name());
+    name_lost_.store(!named.ok(), std::memory_order_relaxed);
+    return;
+  }
+  // Still ours: harmless. Dropped by a close() elsewhere in this process: taken again.
+  const auto now = MarkState::of(segment_->entry(life_.entry).mark_and_generation.load());
+  if (now.generation == life_.generation) (void)segment_->file().lock(life_.entry).ok();
+  const auto status = segment_->file().status();
+  if (status.ok() && status.value().links == 0) {
+    name_lost_.store(true, std::memory_order_relaxed);
   }
 }
 

@@ -15,8 +15,9 @@
 // Detaching: mark oneself (the thread id goes, so the kernel will not), disarm, end, and last give
 // up the byte lock.
 //
-// Once a second the keeper takes the byte lock again (a stranger's close() in this process drops
-// it) and looks whether the segment still has its name.
+// Meanwhile it looks after its neighbours (neighbours.hpp). Once a second it takes the byte lock
+// again (a stranger's close() in this process drops it) and looks whether the segment still has its
+// name.
 #pragma once
 
 #include <atomic>
@@ -56,6 +57,7 @@ class Keeper {
   void give_back_lock(const layout::EntryLife& life) const;
   void introduce(std::uint32_t entry) noexcept;
   void keep() noexcept;
+  void check_file() noexcept;
   void give_up() noexcept;
 
   std::shared_ptr<Segment> segment_;
