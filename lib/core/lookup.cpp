@@ -402,6 +402,31 @@ void keep_latest(std::vector<Service>& services, std::size_t first) {
 
 }  // namespace
 
+const Word64* stamp_of(const Segment& segment, std::string_view key, std::uint64_t stamp) noexcept {
+  const std::uint64_t hash = hash_key(key, segment.hash_seed());
+  const layout::Partition& partition = segment.partition(segment.partition_of(hash));
+  const IndexDescriptor index =
+      IndexDescriptor::of(partition.descriptor.load(std::memory_order_acquire));
+  const Word64* slots = segment.slots(index);
+  if (slots == nullptr) return nullptr;
+  const std::uint64_t buckets = index.slots() / kBucketSlots;
+  std::uint64_t bucket = home_bucket(hash, index.log2_slots);
+  for (std::uint64_t probe = 0; probe < buckets; ++probe, bucket = (bucket + 1) & (buckets - 1)) {
+    const Word64* const at = slots + bucket * kBucketSlots;
+    for (unsigned i = 0; i < kBucketSlots; ++i) {
+      const std::uint64_t value = at[i].load(std::memory_order_acquire);
+      if (layout::hash_of_slot(value) != layout::slot_hash(hash)) continue;
+      const Word64* words =
+          segment.record(layout::location_of_slot(value), layout::kRecordHeaderBytes);
+      if (words == nullptr) continue;
+      // Unique in the segment: whatever the slot says by now, this is that record.
+      if (words[layout::kStampWord].load(std::memory_order_acquire) == stamp) return words;
+    }
+    if (has_empty_slot(at)) break;
+  }
+  return nullptr;
+}
+
 Errc read_partition(const Segment& segment, PidWatch& watch, std::uint32_t partition_index,
                     std::optional<std::string_view> namespace_name,
                     std::vector<Service>& services) {

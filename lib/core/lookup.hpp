@@ -27,6 +27,10 @@ namespace shmreg::core {
 [[nodiscard]] Errc lookup(const Segment& segment, PidWatch& watch, std::string_view key,
                           Service& found);
 
+// The stamp of the key's record, where that has this stamp; null where it is no longer in place.
+[[nodiscard]] const layout::Word64* stamp_of(const Segment& segment, std::string_view key,
+                                             std::uint64_t stamp) noexcept;
+
 // Appends the partition's live services, each once, of one namespace or of all. busy where the
 // index was rebuilt again and again while it was read; corrupt; segment_retired.
 [[nodiscard]] Errc read_partition(const Segment& segment, PidWatch& watch, std::uint32_t partition,

@@ -99,6 +99,7 @@ Status PartitionLock::acquire(std::uint32_t partition, Wait wait) {
       release();
       return repaired;
     }
+    repaired_ = true;
   }
   return {};
 }

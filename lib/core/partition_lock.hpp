@@ -41,6 +41,9 @@ class PartitionLock {
   [[nodiscard]] Status acquire(std::uint32_t partition, Wait wait = Wait::yes);
   void release() noexcept;
 
+  // Whether acquire() found, and mended, what a dead writer had left half done.
+  [[nodiscard]] bool repaired() const noexcept { return repaired_; }
+
   [[nodiscard]] layout::Partition& partition() const noexcept { return *partition_; }
   [[nodiscard]] std::uint32_t index() const noexcept { return index_; }
 
@@ -54,6 +57,7 @@ class PartitionLock {
   sys::CancellationState cancellation_;
   layout::Partition* partition_ = nullptr;
   std::uint32_t index_ = 0;
+  bool repaired_ = false;
 };
 
 // Marks a change in progress: between begin and the destructor the partition is dirty, and whoever

@@ -26,6 +26,7 @@ struct ServiceAccess {
     service.alive_ = alive;
     service.health_ = health;
   }
+  static void set_alive(Service& service, Alive alive) noexcept { service.alive_ = alive; }
   // The image's words, whatever their size: valid after buffer().
   [[nodiscard]] static const std::uint64_t* words(const Service& service) noexcept {
     return reinterpret_cast<const std::uint64_t*>(service.bytes());

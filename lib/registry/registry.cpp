@@ -259,6 +259,32 @@ Result<std::vector<NamespaceCount>> Registry::namespaces() const {
   return all;
 }
 
+Status Registry::set_health(std::string_view service, Health health) {
+  const Result<std::string> key = full_name(service);
+  if (!key) return key.status();
+  Writer writer;
+  if (Status ready = attachment_->writer(writer); !ready) return ready;
+  return ServiceTable(writer).set_health(core::hashed(*key, writer.segment->hash_seed()), health);
+}
+
+Result<std::uint64_t> Registry::collect_garbage() {
+  Writer writer;
+  if (Status ready = attachment_->writer(writer); !ready) return ready;
+  return ServiceTable(writer).collect_garbage();
+}
+
+Result<std::uint32_t> Registry::repair() {
+  Writer writer;
+  if (Status ready = attachment_->writer(writer); !ready) return ready;
+  std::uint32_t repaired = 0;
+  for (std::uint32_t p = 0; p < writer.segment->geometry().partitions; ++p) {
+    core::PartitionLock lock(writer);
+    if (Status locked = lock.acquire(p); !locked) return locked;
+    if (lock.repaired()) ++repaired;
+  }
+  return repaired;
+}
+
 Result<RegistryInfo> Registry::info() const {
   const core::Segment& segment = attachment_->segment();
   RegistryInfo info;

@@ -28,10 +28,12 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -40,6 +42,7 @@
 #include "shmreg/error.hpp"
 #include "shmreg/segment.hpp"
 #include "shmreg/service.hpp"
+#include "shmreg/watch.hpp"
 
 namespace shmreg {
 
@@ -179,6 +182,34 @@ struct ProcessInfo {
   std::int64_t attached_at_ns = 0;
 };
 
+class Registry;
+
+// A service that was looked up once and is asked for often: while nothing has changed, asking costs
+// two loads of memory (is its record in place, does its owner live); else it is looked up anew.
+// Not for two threads at once.
+class ServiceRef {
+ public:
+  ServiceRef(const Registry& registry, std::string_view service);
+  ServiceRef(ServiceRef&&) noexcept;
+  ServiceRef& operator=(ServiceRef&&) noexcept;
+  ServiceRef(const ServiceRef&) = delete;
+  ServiceRef& operator=(const ServiceRef&) = delete;
+  ~ServiceRef();
+
+  // As Registry::lookup: ok, and service() is what it is now.
+  [[nodiscard]] Errc refresh();
+  [[nodiscard]] const Service& service() const noexcept { return service_; }
+
+ private:
+  std::shared_ptr<core::Attachment> attachment_;
+  std::string full_name_;
+  Service service_;
+  const std::atomic<std::uint64_t>* record_ = nullptr;  // its stamp; null: to be looked up
+  const std::atomic<std::uint64_t>* owner_ = nullptr;   // mark and generation
+  std::uint64_t stamp_ = 0;
+  std::uint64_t owner_word_ = 0;
+};
+
 class Registry {
  public:
   // Throws Error: no_such_segment, incompatible, corrupt, permission_denied, untrusted_owner,
@@ -218,12 +249,31 @@ class Registry {
   // Those with a live service, sorted by name.
   [[nodiscard]] Result<std::vector<NamespaceCount>> namespaces() const;
 
+  // What is said of a service that this process, or one without a process, stands for; by its
+  // owner or, for a monitor, by anybody who may write. not_found.
+  Status set_health(std::string_view service, Health health);
+
+  // Events of one service ("ns/name"), of a namespace and those below it ("ns/"), or of all ("").
+  // Attaches for writing where it may, so that deaths are told at once.
+  [[nodiscard]] Result<Watch> watch(std::string_view scope = {});
+  // Which of the services meet the condition, once enough do. timed_out, naming those that do not.
+  // Wakes when it happens; a client that may only read looks every 20 ms.
+  [[nodiscard]] Result<std::vector<bool>> wait(std::span<const std::string> services,
+                                               const WaitOptions& options = {}) const;
+
+  // Takes away what ended owners have left and nobody has come by to take: how many services. It
+  // changes nothing that can be found.
+  Result<std::uint64_t> collect_garbage();
+  // Looks for half-done changes and mends them, as the next writer would: how many partitions.
+  Result<std::uint32_t> repair();
+
   [[nodiscard]] Result<RegistryInfo> info() const;
   [[nodiscard]] Result<std::vector<ProcessInfo>> processes() const;
 
   [[nodiscard]] bool writable() const noexcept;
 
  private:
+  friend class ServiceRef;
   explicit Registry(std::shared_ptr<core::Attachment> attachment);
   std::shared_ptr<core::Attachment> attachment_;
 };

@@ -1,0 +1,340 @@
+#include "core/watcher.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/lookup.hpp"
+#include "core/service_access.hpp"
+#include "core/service_table.hpp"
+#include "sys/clock.hpp"
+#include "sys/futex.hpp"
+
+namespace shmreg::core {
+namespace {
+
+using layout::ChangeKind;
+
+constexpr std::chrono::milliseconds kSlice{100};
+constexpr std::chrono::milliseconds kLookPeriod{20};  // for what nothing wakes us of
+constexpr std::uint64_t kStuckNs = 100'000'000;
+
+WatchEventKind kind_of(ChangeKind kind) noexcept {
+  switch (kind) {
+    case ChangeKind::registered:
+      return WatchEventKind::registered;
+    case ChangeKind::updated:
+      return WatchEventKind::updated;
+    case ChangeKind::unregistered:
+      return WatchEventKind::unregistered;
+    case ChangeKind::expired:
+      return WatchEventKind::expired;
+    case ChangeKind::health:
+      return WatchEventKind::health;
+    case ChangeKind::died:
+    case ChangeKind::none:
+      break;
+  }
+  return WatchEventKind::died;
+}
+
+bool is_end(ChangeKind kind) noexcept {
+  return kind == ChangeKind::unregistered || kind == ChangeKind::died ||
+         kind == ChangeKind::expired;
+}
+
+std::uint64_t ns_of(std::chrono::nanoseconds span) noexcept {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(span.count(), 0));
+}
+
+Status log_corrupt() {
+  return {Errc::corrupt, "a change log makes no sense; regctl doctor tells more"};
+}
+
+}  // namespace
+
+Watcher::Watcher(std::shared_ptr<Attachment> attachment, WatchScope scope)
+    : attachment_(std::move(attachment)), scope_(std::move(scope)) {
+  const Segment& segment = attachment_->segment();
+  if (scope_.is_one_service()) {
+    logs_.push_back({segment.partition_of(hash_key(scope_.text(), segment.hash_seed()))});
+    return;
+  }
+  for (std::uint32_t p = 0; p < segment.geometry().partitions; ++p) logs_.push_back({p});
+}
+
+void Watcher::cancel() noexcept {
+  cancelled_.store(1, std::memory_order_release);
+  sys::futex_wake(cancelled_, 1);
+}
+
+bool Watcher::may_write() {
+  Writer writer;
+  return attachment_->segment().writable() && attachment_->writer(writer).ok();
+}
+
+void Watcher::know(const Service& service, std::uint64_t number) {
+  const auto view = RecordView::of(ServiceAccess::image(service));
+  if (!view) return;
+  Known& known = known_[service.id()];
+  known.service = service;
+  known.told = number;
+  known.owner = owner_of(attachment_->segment(), *view);
+  known.cell = view->header().cell;
+  owners_by_pid_ = owners_by_pid_ || known.owner.kind == OwnerKind::pid;
+  if (known.owner.deadline_ns) {
+    next_deadline_ns_ = std::min(next_deadline_ns_, *known.owner.deadline_ns);
+  }
+}
+
+Status Watcher::take_snapshot() {
+  const Segment& segment = attachment_->segment();
+  std::vector<Service> services;
+  for (Log& log : logs_) {
+    const layout::Partition& partition = segment.partition(log.partition);
+    log.seen = partition.change_counter.load(std::memory_order_acquire);
+    log.stuck_ns = 0;
+    ChangeImage last;
+    // Whether what is pending has happened is not known: it is told once it is.
+    if (log.seen != 0 && read_change(segment, log.partition, log.seen, last) == ChangeFate::pending)
+      --log.seen;
+    services.clear();
+    const Errc outcome =
+        read_partition(segment, attachment_->watch(), log.partition, std::nullopt, services);
+    if (outcome != Errc::ok) return Status(outcome);
+    for (Service& service : services) {
+      if (!scope_.contains(service.full_name())) continue;
+      know(service, service.change());
+      WatchEvent event;
+      event.kind = WatchEventKind::present;
+      event.change = service.change();
+      event.at_ns = service.registered_at_ns();
+      event.service = std::move(service);
+      events_.push_back(std::move(event));
+    }
+  }
+  return {};
+}
+
+Status Watcher::start_anew() {
+  const Segment& segment = attachment_->segment();
+  WatchEvent lost;
+  lost.kind = WatchEventKind::lost;
+  lost.at_ns = sys::wall_clock_ns();
+  for (const Log& log : logs_) {
+    const std::uint64_t last =
+        segment.partition(log.partition).change_counter.load(std::memory_order_acquire);
+    if (last > log.seen) lost.lost += last - log.seen;
+  }
+  known_.clear();
+  owners_by_pid_ = false;
+  next_deadline_ns_ = ~std::uint64_t{0};
+  events_.push_back(std::move(lost));
+  return take_snapshot();
+}
+
+void Watcher::told_end(std::uint64_t id) { known_.erase(id); }
+
+Status Watcher::tell(const Log& log, std::uint64_t count, const ChangeImage& change, bool& lapped) {
+  WatchEvent event;
+  event.kind = kind_of(change.kind);
+  event.change = change.number;
+  event.at_ns = change.at_ns;
+  const auto known = known_.find(change.id);
+  if (is_end(change.kind)) {
+    if (known == known_.end()) return {};  // of another scope, or told already
+    event.service = std::move(known->second.service);
+    ServiceAccess::set_alive(event.service,
+                             change.kind == ChangeKind::died ? Alive::no : Alive::yes);
+    told_end(change.id);
+    events_.push_back(std::move(event));
+    return {};
+  }
+  if (known != known_.end() && known->second.told >= change.number) return {};
+  const Segment& segment = attachment_->segment();
+  switch (read_changed_record(segment, log.partition, count, change, event.service)) {
+    case ChangeFate::read:
+      break;
+    case ChangeFate::lost:
+      lapped = true;
+      return {};
+    default:
+      return log_corrupt();
+  }
+  if (!scope_.contains(event.service.full_name())) return {};
+  if (change.kind == ChangeKind::registered && change.records.retired != 0) {
+    // What it has replaced is gone, and this one event says so.
+    Service old;
+    const ChangeFate fate =
+        read_kept_record(segment, log.partition, count, change.records.retired, old);
+    if (fate == ChangeFate::lost) {
+      lapped = true;
+      return {};
+    }
+    if (fate == ChangeFate::read) told_end(old.id());
+  }
+  know(event.service, change.number);
+  events_.push_back(std::move(event));
+  return {};
+}
+
+bool Watcher::has_happened(const ChangeImage& change) const {
+  const Segment& segment = attachment_->segment();
+  const layout::Word64* words = segment.record(change.records.record, layout::kRecordHeaderBytes);
+  if (words == nullptr) return false;
+  const bool retired = words[layout::kStampWord].load(std::memory_order_acquire) == 0;
+  if (is_end(change.kind)) return retired;
+  RecordCopy copy;
+  if (retired || !copy.read(segment, change.records.record)) return false;
+  Service found;
+  return lookup(segment, attachment_->watch(), copy.view().key(), found) == Errc::ok &&
+         found.change() == change.number;
+}
+
+Status Watcher::see_to(Log& log, std::uint64_t count, const ChangeImage& change) {
+  const std::uint64_t now = sys::monotonic_clock_ns();
+  if (log.stuck_ns == 0) log.stuck_ns = now;
+  if (now - log.stuck_ns < kStuckNs) return {};
+  Writer writer;
+  if (attachment_->segment().writable() && attachment_->writer(writer).ok()) {
+    PartitionLock lock(writer);
+    // Whoever gets it repairs. A stopped writer keeps it: then nothing has happened yet.
+    (void)lock.acquire(log.partition, PartitionLock::Wait::no).ok();
+    return {};
+  }
+  const auto holder = layout::LockHolder::of(
+      attachment_->segment().partition(log.partition).lock.load(std::memory_order_acquire));
+  if (!proven_gone(attachment_->segment(), {holder.entry, holder.generation})) return {};
+  // Nobody who could repair it is there: judged as a repair would.
+  bool lapped = false;
+  if (has_happened(change)) {
+    if (Status told = tell(log, count, change, lapped); !told) return told;
+  }
+  if (lapped) return start_anew();
+  log.seen = count;
+  log.stuck_ns = 0;
+  return {};
+}
+
+Status Watcher::follow(Log& log) {
+  const Segment& segment = attachment_->segment();
+  for (;;) {
+    ChangeImage change;
+    const std::uint64_t count = log.seen + 1;
+    switch (read_change(segment, log.partition, count, change)) {
+      case ChangeFate::end:
+        log.stuck_ns = 0;
+        return {};
+      case ChangeFate::pending:
+        return see_to(log, count, change);
+      case ChangeFate::lost:
+        return start_anew();
+      case ChangeFate::corrupt:
+        return log_corrupt();
+      case ChangeFate::read:
+        break;
+    }
+    log.stuck_ns = 0;
+    if (change.kind != ChangeKind::none) {
+      bool lapped = false;
+      if (Status told = tell(log, count, change, lapped); !told) return told;
+      if (lapped) return start_anew();
+    }
+    log.seen = count;
+  }
+}
+
+// Ends of which no change tells: of pids, of times to live, and of processes where nobody is left
+// who could write them down.
+void Watcher::look_for_ends() {
+  const std::uint64_t now = sys::monotonic_clock_ns();
+  if (now < next_look_ns_ && now < next_deadline_ns_) return;
+  const Segment& segment = attachment_->segment();
+  Writer writer;
+  const bool write = segment.writable() && attachment_->writer(writer).ok();
+  next_deadline_ns_ = ~std::uint64_t{0};
+  std::vector<std::uint64_t> ended;
+  for (auto& [id, known] : known_) {
+    RecordOwner& owner = known.owner;
+    if (owner.kind == OwnerKind::permanent) continue;
+    if (owner.kind == OwnerKind::ttl) {
+      const auto cell = read_cell(segment, known.cell, id);
+      if (!cell) continue;  // replaced or gone: the log tells
+      owner.deadline_ns = cell->deadline_ns;
+      if (now < cell->deadline_ns) {
+        next_deadline_ns_ = std::min(next_deadline_ns_, cell->deadline_ns);
+        continue;
+      }
+    } else if (owner_alive(segment, attachment_->watch(), owner) != Alive::no) {
+      continue;
+    }
+    ended.push_back(id);
+  }
+  std::sort(ended.begin(), ended.end());
+  for (const std::uint64_t id : ended) {
+    Known& known = known_.at(id);
+    if (write) {
+      const HashedName name = hashed(known.service.full_name(), segment.hash_seed());
+      (void)ServiceTable(writer).remove_if_ended(name, id).ok();
+      continue;
+    }
+    WatchEvent event;
+    event.kind =
+        known.owner.kind == OwnerKind::ttl ? WatchEventKind::expired : WatchEventKind::died;
+    event.at_ns = sys::wall_clock_ns();
+    event.service = std::move(known.service);
+    ServiceAccess::set_alive(event.service, Alive::no);
+    told_end(id);
+    events_.push_back(std::move(event));
+  }
+  // In proportion to what it costs: at most a twentieth of the time.
+  const std::uint64_t spent = sys::monotonic_clock_ns() - now;
+  next_look_ns_ = now + std::max<std::uint64_t>(ns_of(kLookPeriod), 20 * spent);
+}
+
+std::chrono::nanoseconds Watcher::slice(std::optional<std::uint64_t> deadline_ns) const {
+  const std::uint64_t now = sys::monotonic_clock_ns();
+  const bool looks = owners_by_pid_ || !attachment_->segment().writable();
+  std::uint64_t until = now + ns_of(kSlice);
+  if (looks) until = std::min(until, now + ns_of(kLookPeriod));
+  until = std::min(until, next_deadline_ns_);
+  if (deadline_ns) until = std::min(until, *deadline_ns);
+  return std::chrono::nanoseconds(until > now ? until - now : 0);
+}
+
+Result<bool> Watcher::next(WatchEvent& event, std::optional<std::chrono::nanoseconds> timeout) {
+  const Segment& segment = attachment_->segment();
+  std::optional<std::uint64_t> deadline_ns;
+  if (timeout) deadline_ns = sys::monotonic_clock_ns() + ns_of(*timeout);
+  if (!begun_) {
+    (void)may_write();  // where it may, so that deaths beside it are told at once
+    if (Status begun = take_snapshot(); !begun) return begun;
+    begun_ = true;
+  }
+  for (;;) {
+    if (!events_.empty()) {
+      event = std::move(events_.front());
+      events_.pop_front();
+      return true;
+    }
+    if (cancelled_.exchange(0, std::memory_order_acq_rel) != 0) return false;
+    // Announced first, then looked: a change that is not seen now wakes.
+    words_.clear();
+    words_.push_back({&cancelled_, 0});
+    for (const Log& log : logs_) {
+      layout::Partition& partition = segment.partition(log.partition);
+      words_.push_back({&partition.watch, partition.watch.load(std::memory_order_seq_cst)});
+      if (segment.writable()) partition.watched.exchange(1, std::memory_order_seq_cst);
+    }
+    for (std::size_t i = 0; i < logs_.size(); ++i) {
+      if (Status followed = follow(logs_[i]); !followed) return followed;
+    }
+    if (!events_.empty()) continue;
+    if (segment.retired()) return Status(Errc::segment_retired);
+    look_for_ends();
+    if (!events_.empty()) continue;
+    if (deadline_ns && sys::monotonic_clock_ns() >= *deadline_ns) return false;
+    sys::futex_wait_any(words_, slice(deadline_ns));
+  }
+}
+
+}  // namespace shmreg::core

@@ -1,0 +1,90 @@
+// Being told what happens: watching services, waiting for one.
+//
+//   auto watch = registry.watch("production/");
+//   shmreg::WatchEvent event;
+//   while (watch->next(event).ok()) std::cout << to_string(event.kind) << ...;
+//
+// A Watch tells first what is there (`present`), then every change, each once, those of one service
+// in their order. One that falls too far behind is told how many changes it has lost, and what is
+// there now. A death is told by whichever process notices it first, through the segment: no
+// monitor needs to run. A process that may only read looks by itself, every 20 ms.
+//
+// Thread safety: a Watch is used by one thread at a time; cancel() may be called from any thread,
+// and from a signal handler.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "shmreg/error.hpp"
+#include "shmreg/service.hpp"
+
+namespace shmreg {
+
+namespace core {
+class Watcher;
+}
+
+enum class WatchEventKind : std::uint8_t {
+  present,       // was there when the watch began, or after `lost`
+  registered,    // also over a registration of the same name, which then has ended
+  updated,       // another record, the same registration
+  unregistered,  //
+  died,          // its owner has ended
+  expired,       // its time to live has
+  health,        // its health has changed
+  lost,          // changes were missed; what is there follows as `present`, all else is gone
+};
+[[nodiscard]] std::string_view to_string(WatchEventKind kind) noexcept;
+
+struct WatchEvent {
+  WatchEventKind kind = WatchEventKind::present;
+  // Unique in the segment, ascending per service. Nothing where this process may only read and had
+  // to find out by itself that a service has ended, and for `lost`.
+  std::optional<std::uint64_t> change;
+  std::int64_t at_ns = 0;  // since 1970-01-01 UTC: when it happened
+  Service service;         // as it is since, or for an end as it was; empty for `lost`
+  std::uint64_t lost = 0;  // how many changes, of any service
+};
+
+class Watch {
+ public:
+  Watch() noexcept;  // of nothing, until another is moved into it
+  Watch(Watch&&) noexcept;
+  Watch& operator=(Watch&&) noexcept;
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+  ~Watch();
+
+  // True with the next event; false where there was none within `timeout` (absent: for ever), or
+  // after cancel(). segment_retired, corrupt.
+  [[nodiscard]] Result<bool> next(WatchEvent& event,
+                                  std::optional<std::chrono::nanoseconds> timeout = std::nullopt);
+  // Ends the next() under way, or else the next one to come.
+  void cancel() noexcept;
+
+ private:
+  friend class Registry;
+  explicit Watch(std::unique_ptr<core::Watcher> watcher) noexcept;
+  std::unique_ptr<core::Watcher> watcher_;
+};
+
+enum class WaitFor : std::uint8_t {
+  registered,  // it can be found
+  passing,     // ... and its health is `passing`
+  gone,        // it cannot
+};
+
+struct WaitOptions {
+  WaitFor condition = WaitFor::registered;
+  bool any = false;  // one of them is enough; else it must hold of all at the same moment
+  std::optional<std::chrono::nanoseconds> timeout = std::chrono::seconds(5);  // absent: for ever
+  // Set by another thread or a signal handler to give up: looked at within 100 ms.
+  const std::atomic<bool>* cancelled = nullptr;
+};
+
+}  // namespace shmreg

@@ -1,0 +1,467 @@
+// Being told: watch, wait, ServiceRef.
+//
+// Claims: a watcher is told what is there, then every change of it, each once, those of a service
+// in their order; a death once, whoever notices it, with no monitor; one that falls behind is told
+// so, and what is there now. Who waits wakes when it happens. A ServiceRef never answers with what
+// has changed. Method: real processes that are killed, and for the changes under load a count that
+// each service carries.
+#include "shmreg/watch.hpp"
+
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <chrono>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "shmreg/registry.hpp"
+#include "support/child.hpp"
+#include "support/sanitizers.hpp"
+#include "support/scratch_segment.hpp"
+
+using namespace shmreg;
+using namespace shmreg::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto kPatience = std::chrono::seconds(60);
+
+// "registered a/b", of the next event; "-" where there was none within `timeout`.
+std::string next_of(Watch& watch, WatchEvent& event, std::chrono::nanoseconds timeout = kPatience) {
+  const auto got = watch.next(event, timeout);
+  if (!got.ok()) return got.message();
+  if (!*got) return "-";
+  return std::string(to_string(event.kind)) + " " + std::string(event.service.full_name());
+}
+std::string next_of(Watch& watch) {
+  WatchEvent event;
+  return next_of(watch, event);
+}
+bool quiet(Watch& watch) {
+  WatchEvent event;
+  return next_of(watch, event, 50ms) == "-";
+}
+
+// A process that registers these and lives until it is killed.
+Child holder_of(const ScratchSegment& segment, std::vector<std::string> names) {
+  return Child([&segment, names = std::move(names)](const Parent& parent) {
+    auto registry = segment.attach(Access::read_write);
+    std::vector<Registration> held;
+    for (const auto& name : names) held.push_back(registry.register_service(name).value());
+    parent.tell();
+    parent.linger();
+  });
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(watching)
+
+BOOST_AUTO_TEST_CASE(what_is_there_is_told_first_and_then_every_change_in_order) {
+  const ScratchSegment segment(small_segment());
+  auto registry = segment.attach();
+  auto first = registry.register_service("a/first", {.endpoint = "one"}).value();
+  auto watch = registry.watch().value();
+  WatchEvent event;
+  BOOST_TEST(next_of(watch, event) == "present a/first");
+  BOOST_TEST(event.service.endpoint() == "one");
+  BOOST_TEST(event.service.id() == first.id());
+  std::uint64_t last = event.change.value();
+  const auto ascends = [&] {
+    const bool more = event.change.value() > last;
+    last = event.change.value();
+    return more;
+  };
+  BOOST_TEST(first.update({.endpoint = "two"}).ok());
+  BOOST_TEST(next_of(watch, event) == "updated a/first");
+  BOOST_TEST(event.service.endpoint() == "two");
+  BOOST_TEST(ascends());
+  const std::uint64_t replaced = first.id();
+  first = registry.register_service("a/first", {.endpoint = "three"}).value();
+  BOOST_TEST(next_of(watch, event) == "registered a/first");
+  BOOST_TEST(event.service.id() > replaced);
+  BOOST_TEST(ascends());
+  BOOST_TEST(registry.set_health("a/first", Health::passing).ok());
+  BOOST_TEST(next_of(watch, event) == "health a/first");
+  BOOST_TEST((event.service.health() == Health::passing));
+  BOOST_TEST(ascends());
+  BOOST_TEST(registry.set_health("a/first", Health::critical).ok());
+  BOOST_TEST(next_of(watch, event) == "health a/first");
+  BOOST_TEST((event.service.health() == Health::critical));
+  BOOST_TEST(first.unregister().value());
+  BOOST_TEST(next_of(watch, event) == "unregistered a/first");
+  BOOST_TEST(event.service.endpoint() == "three");
+  BOOST_TEST(ascends());
+  BOOST_TEST(quiet(watch));
+}
+
+BOOST_AUTO_TEST_CASE(what_has_gone_again_before_it_was_told_is_told_all_the_same) {
+  const ScratchSegment segment(small_segment());
+  auto registry = segment.attach();
+  auto watch = registry.watch().value();
+  BOOST_TEST(quiet(watch));
+  for (int i = 0; i < 5; ++i) {
+    const auto brief =
+        registry.register_service("a/brief", {.endpoint = std::to_string(i)}).value();
+  }
+  WatchEvent event;
+  for (int i = 0; i < 5; ++i) {
+    BOOST_TEST(next_of(watch, event) == "registered a/brief");
+    BOOST_TEST(event.service.endpoint() == std::to_string(i));
+    BOOST_TEST(next_of(watch, event) == "unregistered a/brief");
+  }
+  BOOST_TEST(quiet(watch));
+}
+
+BOOST_AUTO_TEST_CASE(a_watch_tells_of_its_scope_and_of_nothing_else) {
+  const ScratchSegment segment(small_segment());
+  auto registry = segment.attach();
+  auto service = registry.watch("a/b/one").value();
+  auto space = registry.watch("a/b/").value();
+  BOOST_TEST(quiet(service));
+  BOOST_TEST(quiet(space));
+  std::vector<Registration> held;
+  for (const char* name : {"a/one", "a/bb/one", "a/b/two", "a/b/c/one", "a/b/one"}) {
+    held.push_back(registry.register_service(name).value());
+  }
+  BOOST_TEST(next_of(service) == "registered a/b/one");
+  BOOST_TEST(quiet(service));
+  std::vector<std::string> told{next_of(space), next_of(space), next_of(space)};
+  std::sort(told.begin(), told.end());
+  BOOST_TEST(told == (std::vector<std::string>{"registered a/b/c/one", "registered a/b/one",
+                                               "registered a/b/two"}));
+  BOOST_TEST(quiet(space));
+  BOOST_TEST((registry.watch("a//").code() == Errc::invalid_name));
+}
+
+BOOST_AUTO_TEST_CASE(a_death_is_told_once_with_no_monitor_running) {
+  const ScratchSegment segment;
+  auto registry = segment.attach();
+  auto watch = registry.watch().value();
+  BOOST_TEST(quiet(watch));
+  std::vector<std::string> names;
+  for (int i = 0; i < 100; ++i) names.push_back("d/" + std::to_string(i));
+  const Child bystander = holder_of(segment, {"d/bystander"});
+  Child owner = holder_of(segment, names);
+  owner.await();
+  WatchEvent event;
+  for (int i = 0; i < 101; ++i) {
+    BOOST_TEST(next_of(watch, event).substr(0, 10) == "registered");
+  }
+  owner.kill_unreaped();
+  std::map<std::string, int> died;
+  for (int i = 0; i < 100; ++i) {
+    BOOST_TEST(next_of(watch, event).substr(0, 4) == "died");
+    BOOST_TEST(event.change.has_value());
+    ++died[std::string(event.service.full_name())];
+  }
+  BOOST_TEST(died.size() == 100U);
+  BOOST_TEST(quiet(watch));
+  BOOST_TEST(doctor(segment.name()).problems.empty());
+  BOOST_TEST(doctor(segment.name()).services == 1U);  // what the dead left is gone
+}
+
+BOOST_AUTO_TEST_CASE(who_may_only_read_is_told_of_a_death_though_nobody_else_is_there) {
+  const ScratchSegment segment(small_segment());
+  Child owner = holder_of(segment, {"d/one", "d/two"});
+  owner.await();
+  auto registry = segment.reader();
+  auto watch = registry.watch().value();
+  BOOST_TEST(next_of(watch).substr(0, 7) == "present");
+  BOOST_TEST(next_of(watch).substr(0, 7) == "present");
+  owner.kill();
+  WatchEvent event;
+  BOOST_TEST(next_of(watch, event).substr(0, 4) == "died");
+  BOOST_TEST(!event.change.has_value());
+  BOOST_TEST(next_of(watch, event).substr(0, 4) == "died");
+  // Who writes next takes away what is left: that is not told again.
+  const Child next = holder_of(segment, {"d/one"});
+  BOOST_TEST(next_of(watch, event) == "registered d/one");
+  BOOST_TEST(quiet(watch));
+}
+
+BOOST_AUTO_TEST_CASE(a_dead_owners_name_that_is_taken_at_once_is_told_as_died_and_registered) {
+  const ScratchSegment segment(small_segment());
+  auto registry = segment.attach();
+  Child owner = holder_of(segment, {"d/one"});
+  owner.await();
+  auto watch = registry.watch().value();
+  BOOST_TEST(next_of(watch) == "present d/one");
+  owner.kill();
+  const auto mine = registry.register_service("d/one").value();
+  BOOST_TEST(next_of(watch) == "died d/one");
+  BOOST_TEST(next_of(watch) == "registered d/one");
+  BOOST_TEST(quiet(watch));
+}
+
+BOOST_AUTO_TEST_CASE(the_end_of_a_pid_and_of_a_time_to_live_is_told) {
+  const ScratchSegment segment(small_segment());
+  auto registry = segment.attach();
+  auto watch = registry.watch().value();
+  BOOST_TEST(quiet(watch));
+  Child process([](const Parent& parent) { parent.linger(); });
+  BOOST_TEST(registry.register_for(Owner::process(process.pid()), "e/pid").ok());
+  BOOST_TEST(next_of(watch) == "registered e/pid");
+  process.kill_unreaped();
+  BOOST_TEST(next_of(watch) == "died e/pid");
+  BOOST_TEST(registry.register_for(Owner::time_to_live(50ms), "e/ttl").ok());
+  BOOST_TEST(next_of(watch) == "registered e/ttl");
+  BOOST_TEST(next_of(watch) == "expired e/ttl");
+  BOOST_TEST(quiet(watch));
+  BOOST_TEST(registry.count().value() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(who_falls_behind_is_told_how_far_and_what_is_there_now) {
+  const ScratchSegment segment(small_segment());
+  auto registry = segment.attach();
+  auto watch = registry.watch("l/one").value();
+  const auto before = registry.register_service("l/one").value();
+  BOOST_TEST(next_of(watch) == "present l/one");
+  auto mine = registry.register_service("l/one").value();
+  for (int i = 0; i < 1'000; ++i) {
+    BOOST_TEST_REQUIRE(mine.update({.endpoint = std::to_string(i)}).ok());
+  }
+  WatchEvent event;
+  BOOST_TEST(next_of(watch, event) == "lost ");
+  BOOST_TEST(event.lost == 1'001U);
+  BOOST_TEST(next_of(watch, event) == "present l/one");
+  BOOST_TEST(event.service.endpoint() == "999");
+  BOOST_TEST(mine.update({.endpoint = "after"}).ok());
+  BOOST_TEST(next_of(watch, event) == "updated l/one");
+  BOOST_TEST(event.service.endpoint() == "after");
+}
+
+BOOST_AUTO_TEST_CASE(a_watch_that_is_cancelled_comes_back) {
+  const ScratchSegment segment(small_segment());
+  auto registry = segment.attach();
+  auto watch = registry.watch().value();
+  std::thread other([&] {
+    std::this_thread::sleep_for(20ms);
+    watch.cancel();
+  });
+  WatchEvent event;
+  const auto got = watch.next(event);
+  other.join();
+  BOOST_TEST(got.ok());
+  BOOST_TEST(!got.value());
+}
+
+// Claim: beside writers that are killed, each change is told once and in its service's order.
+// Method: each writer registers its names with a number that goes up, updates and unregisters them;
+// per name the numbers that are told may only go up, by one within a registration, and what is told
+// last of all is what is there.
+BOOST_AUTO_TEST_CASE(beside_writers_that_are_killed_each_change_is_told_once_and_in_order) {
+  constexpr int kWriters = 3;
+  constexpr int kRounds = kSanitized ? 3 : 12;
+  const ScratchSegment segment;
+  auto registry = segment.attach();
+  auto watch = registry.watch("w/").value();
+  BOOST_TEST(quiet(watch));
+  struct Seen {
+    bool there = false;
+    std::uint64_t id = 0;
+    std::uint64_t number = 0;
+    std::uint64_t change = 0;
+  };
+  std::map<std::string, Seen> seen;
+  std::uint64_t told = 0;
+  std::uint64_t died = 0;
+  std::uint64_t lost = 0;
+  const auto take = [&](std::chrono::nanoseconds timeout) {
+    WatchEvent event;
+    const auto got = watch.next(event, timeout);
+    BOOST_TEST_REQUIRE(got.ok(), got.message());
+    if (!got.value()) return false;
+    if (event.kind == WatchEventKind::lost) {
+      ++lost;
+      seen.clear();
+      return true;
+    }
+    ++told;
+    Seen& last = seen[std::string(event.service.full_name())];
+    BOOST_TEST_REQUIRE(event.change.has_value());
+    BOOST_TEST_REQUIRE(*event.change > last.change);
+    last.change = *event.change;
+    const auto number = std::stoull(std::string(event.service.endpoint()));
+    switch (event.kind) {
+      case WatchEventKind::registered:
+        BOOST_TEST_REQUIRE((!last.there || last.id < event.service.id()));
+        last = {true, event.service.id(), number, last.change};
+        BOOST_TEST_REQUIRE(number == 0U);
+        break;
+      case WatchEventKind::updated:
+        BOOST_TEST_REQUIRE((last.there && last.id == event.service.id()));
+        BOOST_TEST_REQUIRE(number == last.number + 1);
+        last.number = number;
+        break;
+      case WatchEventKind::present:
+        last = {true, event.service.id(), number, last.change};
+        break;
+      default:
+        BOOST_TEST_REQUIRE((last.there && last.id == event.service.id()));
+        BOOST_TEST_REQUIRE(number == last.number);
+        last.there = false;
+        died += event.kind == WatchEventKind::died ? 1 : 0;
+    }
+    return true;
+  };
+  for (int round = 0; round < kRounds; ++round) {
+    std::vector<std::unique_ptr<Child>> writers;
+    for (int w = 0; w < kWriters; ++w) {
+      writers.push_back(std::make_unique<Child>([&segment, w](const Parent&) {
+        auto own = segment.attach(Access::read_write);
+        std::map<int, Registration> held;
+        for (unsigned step = 0;; ++step) {
+          const int which = static_cast<int>(step * 7 % 10);
+          const std::string name = "w/" + std::to_string(w) + "." + std::to_string(which);
+          auto mine = own.register_service(name, {.endpoint = "0"});
+          CHILD_CHECK(mine.ok());
+          held[which] = std::move(mine).value();
+          for (int i = 1; i <= static_cast<int>(step % 4); ++i) {
+            CHILD_CHECK(held[which].update({.endpoint = std::to_string(i)}).ok());
+          }
+          if (step % 3 == 0) held.erase(which);
+          // The watcher shares two processors with them, and with whatever else runs.
+          std::this_thread::sleep_for(1ms);
+        }
+      }));
+    }
+    const auto end = std::chrono::steady_clock::now() + 120ms;
+    while (std::chrono::steady_clock::now() < end) (void)take(10ms);
+    for (auto& writer : writers) writer->kill();
+    while (take(200ms)) {
+    }
+    for (const auto& [name, last] : seen) BOOST_TEST_REQUIRE(!last.there, name);
+  }
+  BOOST_TEST_MESSAGE("watch: " << told << " changes told, " << died << " deaths, lost " << lost
+                               << " times");
+  BOOST_TEST(told > 100U);
+  BOOST_TEST(died > 0U);
+  // On a machine so busy that the watcher did not get to run for a log's length.
+  BOOST_TEST(lost * 4 <= kRounds);
+  BOOST_TEST(doctor(segment.name()).problems.empty());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(waiting)
+
+BOOST_AUTO_TEST_CASE(what_is_there_already_is_not_waited_for) {
+  const ScratchSegment segment(small_segment());
+  auto registry = segment.attach();
+  const auto mine = registry.register_service("a/one").value();
+  const std::vector<std::string> names{"a/one"};
+  BOOST_TEST(registry.wait(names).value().at(0));
+  BOOST_TEST(registry.wait(names, {.condition = WaitFor::gone, .timeout = 0s}).code() ==
+             Errc::timed_out);
+}
+
+BOOST_AUTO_TEST_CASE(who_waits_wakes_when_it_happens_and_not_for_another) {
+  const ScratchSegment segment(small_segment());
+  auto registry = segment.attach();
+  for (const Access access : {Access::read_write, Access::read_only}) {
+    Child waiter([&](const Parent& parent) {
+      auto own = segment.attach(access);
+      const std::vector<std::string> both{"a/one", "a/two"};
+      parent.tell();
+      CHILD_CHECK(own.wait(both, {.any = true, .timeout = kPatience}).ok());
+      parent.tell();
+      CHILD_CHECK(own.wait(both, {.timeout = kPatience}).ok());
+      parent.tell();
+      CHILD_CHECK(
+          own.wait(both, {.condition = WaitFor::passing, .any = true, .timeout = kPatience}).ok());
+      parent.tell();
+      CHILD_CHECK(own.wait(both, {.condition = WaitFor::gone, .timeout = kPatience}).ok());
+    });
+    waiter.await();
+    const auto other = registry.register_service("a/other").value();
+    auto one = registry.register_service("a/one").value();
+    waiter.await();
+    auto two = registry.register_service("a/two").value();
+    waiter.await();
+    BOOST_TEST(registry.set_health("a/two", Health::passing).ok());
+    waiter.await();
+    BOOST_TEST(one.unregister().value());
+    BOOST_TEST(two.unregister().value());
+    BOOST_TEST(waiter.reap() == 0);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_wait_ends_at_its_time_and_names_what_is_missing) {
+  const ScratchSegment segment(small_segment());
+  auto registry = segment.attach();
+  const auto mine = registry.register_service("a/one").value();
+  const std::vector<std::string> names{"a/one", "a/two"};
+  const auto waited = registry.wait(names, {.timeout = 30ms});
+  BOOST_TEST((waited.code() == Errc::timed_out));
+  BOOST_TEST(waited.message() == "timed out: 'a/two' not registered");
+}
+
+BOOST_AUTO_TEST_CASE(the_death_of_an_owner_wakes_all_who_wait_for_its_end) {
+  const ScratchSegment segment(small_segment());
+  Child owner = holder_of(segment, {"a/one"});
+  owner.await();
+  std::vector<std::unique_ptr<Child>> waiters;
+  for (int i = 0; i < 8; ++i) {
+    waiters.push_back(std::make_unique<Child>([&](const Parent& parent) {
+      auto own = segment.attach();
+      const std::vector<std::string> names{"a/one"};
+      parent.tell();
+      CHILD_CHECK(own.wait(names, {.condition = WaitFor::gone, .timeout = kPatience}).ok());
+    }));
+    waiters.back()->await();
+  }
+  std::this_thread::sleep_for(20ms);
+  // One of them dies as it might be woken: it keeps nobody asleep.
+  waiters[0]->signal(SIGSTOP);
+  owner.kill();
+  waiters[0]->kill();
+  for (std::size_t i = 1; i < waiters.size(); ++i) BOOST_TEST(waiters[i]->reap() == 0);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(service_ref)
+
+BOOST_AUTO_TEST_CASE(a_reference_follows_every_change_of_its_service) {
+  const ScratchSegment segment(small_segment());
+  auto registry = segment.attach();
+  ServiceRef ref(registry, "a/one");
+  BOOST_TEST((ref.refresh() == Errc::not_found));
+  auto mine = registry.register_service("a/one", {.endpoint = "one"}).value();
+  for (int i = 0; i < 3; ++i) BOOST_TEST((ref.refresh() == Errc::ok));
+  BOOST_TEST(ref.service().endpoint() == "one");
+  BOOST_TEST(mine.update({.endpoint = "two"}).ok());
+  BOOST_TEST((ref.refresh() == Errc::ok));
+  BOOST_TEST(ref.service().endpoint() == "two");
+  mine = registry.register_service("a/one", {.endpoint = "three"}).value();
+  BOOST_TEST((ref.refresh() == Errc::ok));
+  BOOST_TEST(ref.service().endpoint() == "three");
+  BOOST_TEST(registry.set_health("a/one", Health::passing).ok());
+  BOOST_TEST((ref.refresh() == Errc::ok));
+  BOOST_TEST((ref.service().health() == Health::passing));
+  BOOST_TEST(registry.set_health("a/one", Health::critical).ok());
+  BOOST_TEST((ref.refresh() == Errc::ok));
+  BOOST_TEST((ref.service().health() == Health::critical));
+  BOOST_TEST(mine.unregister().value());
+  BOOST_TEST((ref.refresh() == Errc::not_found));
+}
+
+BOOST_AUTO_TEST_CASE(a_reference_to_a_dead_owners_service_finds_it_no_more) {
+  const ScratchSegment segment(small_segment());
+  Child owner = holder_of(segment, {"a/one"});
+  owner.await();
+  for (const Access access : {Access::read_write, Access::read_only}) {
+    const auto registry = segment.attach(access);
+    ServiceRef ref(registry, "a/one");
+    BOOST_TEST((ref.refresh() == Errc::ok));
+    BOOST_TEST((ref.refresh() == Errc::ok));
+    if (access == Access::read_write) continue;
+    owner.kill_unreaped();
+    BOOST_TEST((ref.refresh() == Errc::not_found));
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
