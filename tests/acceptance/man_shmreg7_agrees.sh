@@ -38,6 +38,7 @@ subsection_of() { # STRUCTURE
     ProcessEntry) echo "Process entry" ;;
     RecordHeader) echo Record ;;
     HealthCell) echo "Health cell" ;;
+    Change) echo "Change log" ;;
     *) echo "$1" ;;
   esac
 }
@@ -65,7 +66,7 @@ check_offsets() { # PAGE
 # their own).
 check_rows() { # PAGE
   local name
-  for name in "Process entry" "Owner list" Partition Record "Health cell"; do
+  for name in "Process entry" "Owner list" Partition "Change log" Record "Health cell"; do
     in_subsection "$1" "$name" | awk -v name="$name" '
       /^\.It [0-9]+ Ta/ {
         if ($2 != next_offset) print name ": a row at " $2 ", after bytes up to " next_offset
@@ -91,6 +92,7 @@ OwnerList owner_list
 Partition partition
 RecordHeader record_header
 HealthCell health_cell
+Change change
 END
 }
 
