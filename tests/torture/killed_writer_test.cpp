@@ -82,22 +82,6 @@ void take_care(const Scene& scene, std::uint64_t seed) {
   }
 }
 
-// Every victim's memory in every size, and peace afterwards.
-void hold_everything(const Scene& scene) {
-  auto registry = scene.segment.writer();
-  std::vector<shmreg::Registration> held;
-  for (const auto& names : scene.prey) {
-    for (const std::string& name : names) held.push_back(registry.register_service(name).value());
-  }
-  for (const std::uint32_t bytes : {0U, 60U, 120U, 180U, 240U, 300U, 360U, 480U, 620U, 850U}) {
-    for (shmreg::Registration& mine : held) {
-      if (!mine.update({.endpoint = std::string(bytes, 'x')})) {
-        scene.ground.complaints.add("cannot hold everything");
-      }
-    }
-  }
-}
-
 void be_victim(const Scene& scene, std::uint64_t seed, std::size_t threads) {
   Ground& ground = scene.ground;
   const auto registry = scene.segment.writer();
@@ -186,7 +170,11 @@ BOOST_AUTO_TEST_CASE(a_writer_killed_at_random_points_breaks_nothing) {
   const Member caretaker = start([&] { take_care(scene, caretakers_seed); });
   BOOST_REQUIRE(ground->ready.await(1, seconds(60)));
   const Member watcher = start([&] { watch_steady(scene); });
-  const Member first = start([&] { hold_everything(scene); });
+  const Member first = start([&] {
+    std::vector<std::string> all;
+    for (const auto& names : prey) all.insert(all.end(), names.begin(), names.end());
+    if (!hold_everything(segment.writer(), all)) ground->complaints.add("cannot hold everything");
+  });
   BOOST_REQUIRE(ended_well(first));
   const auto order = [&](Order what) {
     ground->order.store(what);

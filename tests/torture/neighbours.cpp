@@ -116,4 +116,15 @@ void Troublemaker::give(std::size_t i) {
   ++deeds_.unregistered;
 }
 
+bool hold_everything(shmreg::Registry registry, const std::vector<std::string>& names) {
+  std::vector<shmreg::Registration> held;
+  for (const std::string& name : names) held.push_back(registry.register_service(name).value());
+  for (const std::uint32_t bytes : {0U, 60U, 120U, 180U, 240U, 300U, 360U, 480U, 620U, 850U}) {
+    for (shmreg::Registration& mine : held) {
+      if (!mine.update({.endpoint = std::string(bytes, 'x')})) return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace torture

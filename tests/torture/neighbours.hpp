@@ -77,4 +77,9 @@ class Troublemaker {
   std::size_t tide_ = 0;  // how many it is about to hold
 };
 
+// Holds all of `names` in every size that Sizes::small leads to, and lets them go: from there on,
+// all memory that there could be a use for has been claimed. False where that cannot be done.
+[[nodiscard]] bool hold_everything(shmreg::Registry registry,
+                                   const std::vector<std::string>& names);
+
 }  // namespace torture
