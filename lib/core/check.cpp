@@ -67,22 +67,37 @@ class Checker {
     return true;
   }
 
-  // Called again where a partition looks wrong: it may have been given memory meanwhile.
-  void read_run_map() {
+  // Called again where a partition looks wrong: it may have been given memory meanwhile. Whether
+  // any has been given. Runs are only ever added; what is wrong with a map that did not change
+  // while it was read is wrong.
+  bool read_run_map() {
+    constexpr int kTries = 10;
+    const std::size_t before_problems = report_.problems.size();
+    const std::vector<std::uint32_t> earlier = run_map_;
+    for (int attempt = 0; attempt < kTries; ++attempt) {
+      report_.problems.resize(before_problems);
+      const std::vector<std::uint32_t> last = run_map_;
+      read_run_map_once();
+      if (report_.problems.size() == before_problems || run_map_ == last) break;
+    }
+    return run_map_ != earlier;
+  }
+
+  void read_run_map_once() {
     const std::uint64_t claimed = image_.word(offsetof(layout::Header, claimed_end));
     if (claimed >= image_.claimed_end && claimed <= image_.geometry.bytes_limit) {
       image_.claimed_end = claimed;
     }
     image_.runs.clear();
     const std::uint64_t granules = image_.claimed_end / layout::kGranuleBytes;
-    std::vector<std::uint32_t> run_map(granules);
-    if (!image_.read(image_.geometry.run_map_offset(), run_map.data(), run_map.size())) {
+    run_map_.resize(granules);
+    if (!image_.read(image_.geometry.run_map_offset(), run_map_.data(), run_map_.size())) {
       problem("run map", "the file ends within it");
       return;
     }
     std::uint64_t at = image_.geometry.heap_offset() / layout::kGranuleBytes;
-    while (at < granules && run_map.at(at) != 0) {
-      const Run run = Run::of(run_map.at(at));
+    while (at < granules && run_map_.at(at) != 0) {
+      const Run run = Run::of(run_map_.at(at));
       const std::string where = "run at granule " + std::to_string(at);
       const bool known_kind =
           run.kind == RunKind::records || run.kind == RunKind::cells || run.kind == RunKind::index;
@@ -93,12 +108,12 @@ class Checker {
       }
       image_.runs.push_back({at, run});
       for (std::uint32_t i = 1; i < run.granules; ++i) {
-        if (run_map.at(at + i) != 0) problem(where, "another run begins inside of it");
+        if (run_map_.at(at + i) != 0) problem(where, "another run begins inside of it");
       }
       at += run.granules;
     }
     for (; at < granules; ++at) {
-      if (run_map.at(at) != 0) {
+      if (run_map_.at(at) != 0) {
         problem("run at granule " + std::to_string(at),
                 "it cannot be reached from the heap's start");
         break;
@@ -129,7 +144,6 @@ class Checker {
   void check_patiently(std::uint32_t p) {
     constexpr int kTries = 50;
     const std::size_t before_problems = report_.problems.size();
-    bool map_read_again = false;
     for (int attempt = 0;; ++attempt) {
       PartitionPicture before;
       PartitionPicture after;
@@ -139,13 +153,17 @@ class Checker {
         return;
       }
       const std::uint64_t services = check_partition(image_, p, before, report_.problems);
-      const bool quiet = after.take(image_, p) && before.words == after.words;
-      if (quiet && report_.problems.size() > before_problems && !map_read_again) {
+      bool quiet = after.take(image_, p) && before.words == after.words;
+      if (quiet && report_.problems.size() > before_problems) {
+        const std::vector<Problem> found(
+            report_.problems.begin() + static_cast<std::ptrdiff_t>(before_problems),
+            report_.problems.end());
         report_.problems.resize(before_problems);
-        read_run_map();
+        const bool grown = read_run_map();
         if (report_.problems.size() > before_problems) return;
-        map_read_again = true;
-        continue;
+        // Judged by a map that it has outgrown.
+        quiet = !grown;
+        if (quiet) report_.problems.insert(report_.problems.end(), found.begin(), found.end());
       }
       if (quiet && !before.locked()) {
         report_.services += services;
@@ -183,6 +201,7 @@ class Checker {
 
   SegmentImage image_;
   std::uint64_t file_bytes_;
+  std::vector<std::uint32_t> run_map_;  // as last read
   DoctorReport report_;
 };
 

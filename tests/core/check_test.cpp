@@ -209,4 +209,26 @@ BOOST_AUTO_TEST_CASE(a_segment_at_work_is_not_called_damaged) {
   BOOST_TEST(problems().empty());
 }
 
+// Memory that a partition is given after the run map was read, once and again, is its own.
+BOOST_AUTO_TEST_CASE(a_segment_that_grows_is_not_called_damaged) {
+  for (int round = 0; round < 20; ++round) {
+    const ScratchSegment growing{one_partition()};
+    const Insides writers{growing};
+    std::atomic<bool> done{false};
+    std::thread writer([&] {
+      for (std::size_t i = 0; i < 3000; ++i) {
+        (void)writers.add("w/" + std::to_string(i), std::string(i * 7 % 900, 'x')).ok();
+      }
+      done.store(true);
+    });
+    while (!done.load()) {
+      for (const Problem& problem : doctor(growing.name()).problems) {
+        BOOST_ERROR(problem.where << ": " << problem.what);
+      }
+    }
+    writer.join();
+    BOOST_TEST(doctor(growing.name()).problems.empty());
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
