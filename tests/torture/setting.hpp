@@ -2,6 +2,7 @@
 //
 //   SHMREG_TORTURE_SECONDS   of each test that runs for a time
 //   SHMREG_TORTURE_ROUNDS    of each test that runs in rounds
+//   SHMREG_TORTURE_EVERY     of the victims of every_instruction_test.cpp: stepped_operation.hpp
 //   SHMREG_TORTURE_SEED      repeats the choices of an earlier run (not its timing)
 //
 // Unset: short, for every build. Sanitized builds, some ten times slower, do a fifth.
