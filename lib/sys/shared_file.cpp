@@ -248,7 +248,10 @@ Status SharedFile::claim(std::uint64_t offset, std::uint64_t bytes) const {
                                   " more are needed; free some or mount it larger"};
     }
     const int failed = retry_interrupted([&] {
-      return ::fallocate(descriptor(), 0, static_cast<off_t>(offset), static_cast<off_t>(part));
+      // The size was set when the file was made. One that somebody has truncated must not become
+      // longer again: the others would read zeros there without being told.
+      return ::fallocate(descriptor(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                         static_cast<off_t>(part));
     });
     if (failed != 0) return status_of(errno, "cannot claim memory in " + std::string(kDirectory));
     offset += part;
