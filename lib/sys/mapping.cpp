@@ -13,16 +13,19 @@ namespace shmreg::sys {
 Mapping::Mapping(Mapping&& other) noexcept
     : base_(std::exchange(other.base_, nullptr)),
       bytes_(std::exchange(other.bytes_, 0)),
-      writable_(other.writable_) {}
+      writable_(other.writable_),
+      watched_(std::move(other.watched_)) {}
 
 Mapping& Mapping::operator=(Mapping&& other) noexcept {
   std::swap(base_, other.base_);
   std::swap(bytes_, other.bytes_);
   std::swap(writable_, other.writable_);
+  watched_ = std::move(other.watched_);
   return *this;
 }
 
 Mapping::~Mapping() {
+  watched_ = WatchedRange();  // before somebody else's memory can be there
   if (base_ != nullptr) ::munmap(base_, bytes_);
 }
 
@@ -43,6 +46,7 @@ Result<Mapping> Mapping::reserve(const SharedFile& file, std::uint64_t bytes, bo
   mapping.base_ = static_cast<unsigned char*>(at);
   mapping.bytes_ = bytes;
   mapping.writable_ = writable;
+  mapping.watched_ = WatchedRange(at, bytes, writable);
   return mapping;
 }
 

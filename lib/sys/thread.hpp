@@ -1,5 +1,6 @@
-// A thread of the library inside somebody else's program: takes no signals, has default scheduling
-// and every processor whatever its creator had, and a small stack.
+// A thread of the library inside somebody else's program: takes no signals but SIGBUS (see
+// bus_error.hpp), has default scheduling and every processor whatever its creator had, and a small
+// stack.
 #pragma once
 
 #include <pthread.h>
