@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/service_table.hpp"
+#include "sys/bus_error.hpp"
 #include "sys/kernel_mark.hpp"
 #include "sys/thread.hpp"
 
@@ -82,7 +83,8 @@ std::shared_ptr<Attachment> find_known(const AttachRequest& request,
     if (!attachment || attachment->lock_timeout() != request.lock_timeout) continue;
     // Made for somebody who was content with reading.
     if (request.write && !request.may_read_only && !attachment->segment().writable()) continue;
-    if (!attachment->segment().retired()) return attachment;
+    // Of a truncated file the reader of its header says more.
+    if (!attachment->segment().retired() && attachment->segment().whole()) return attachment;
   }
   return nullptr;
 }
@@ -90,6 +92,7 @@ std::shared_ptr<Attachment> find_known(const AttachRequest& request,
 }  // namespace
 
 Result<std::shared_ptr<Attachment>> Attachment::attach(const AttachRequest& request) {
+  if (request.handle_bus_errors) sys::install_bus_error_handler();
   Attachments& all = Attachments::all();
   // Asked by name before opening: a second descriptor is only opened where it is needed.
   const Result<sys::FileStatus> status = sys::status_of_name(request.file_name);
@@ -173,6 +176,7 @@ Status Attachment::writer(Writer& writer) {
     return {Errc::permission_denied,
             "this process may only read the segment; its file's mode and owner say who may write"};
   }
+  if (!segment_->whole()) return Segment::truncated();
   const bool fresh = !has_entry();
   if (fresh) {
     if (segment_->retired()) return check_name();
@@ -188,6 +192,8 @@ Status Attachment::writer(Writer& writer) {
   const auto state = MarkState::of(
       segment_->entry(writer.life.entry).mark_and_generation.load(std::memory_order_acquire));
   if (state.generation != writer.life.generation || (state.mark & sys::kOwnerDied) != 0) {
+    // An entry of zeros is nobody's mark.
+    if (!segment_->whole()) return Segment::truncated();
     {
       const Claiming claiming;
       const Guard guard(mutex_);

@@ -26,6 +26,7 @@ struct AttachRequest {
   bool may_read_only = true;  // where the file's mode does not allow writing
   std::vector<std::uint32_t> trusted;
   std::chrono::nanoseconds lock_timeout{};
+  bool handle_bus_errors = true;  // installs the process's handler, unless it is there
 };
 
 class Attachment : public std::enable_shared_from_this<Attachment> {
@@ -42,9 +43,9 @@ class Attachment : public std::enable_shared_from_this<Attachment> {
   [[nodiscard]] std::chrono::nanoseconds lock_timeout() const noexcept { return lock_timeout_; }
 
   // What a writing operation needs; claims an entry where this process has none yet.
-  // permission_denied for a read-only client; segment_retired; process_table_full;
-  // registration_lost, once, where this process had been marked as ended though it lives: it has
-  // been attached anew and owns nothing.
+  // permission_denied for a read-only client; corrupt for a truncated file; segment_retired;
+  // process_table_full; registration_lost, once, where this process had been marked as ended though
+  // it lives: it has been attached anew and owns nothing.
   [[nodiscard]] Status writer(Writer& writer);
   // Whether this very process (not its parent) has an entry.
   [[nodiscard]] bool has_entry() const noexcept;

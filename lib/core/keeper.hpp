@@ -17,7 +17,7 @@
 //
 // Meanwhile it looks after its neighbours (neighbours.hpp). Once a second it takes the byte lock
 // again (a stranger's close() in this process drops it) and looks whether the segment still has its
-// name.
+// name and its length.
 #pragma once
 
 #include <atomic>

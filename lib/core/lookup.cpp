@@ -245,14 +245,17 @@ inline bool same_index(const layout::Partition& partition, std::uint64_t descrip
         switch (judge_owner(segment, watch, found)) {
           case OwnerFate::alive:
             if (planted(Fault::hit_unchecked) || same_index(partition, descriptor, rebuilds)) {
-              return Errc::ok;
+              // Its last page may be gone where its first is not.
+              const bool in_one_page = ServiceAccess::image(found).size() <= kSmallestRecordBytes;
+              return in_one_page || segment.whole() ? Errc::ok : Errc::corrupt;
             }
             changed = true;
             continue;
           case OwnerFate::dead:
             if (slot_and_stamp_are(slot, value, record, stamp) &&
                 same_index(partition, descriptor, rebuilds)) {
-              return Errc::not_found;
+              // An entry of zeros is nobody's end.
+              return segment.whole() ? Errc::not_found : Errc::corrupt;
             }
             changed = true;
             continue;
@@ -268,8 +271,7 @@ inline bool same_index(const layout::Partition& partition, std::uint64_t descrip
     }
     if (!changed &&
         (planted(Fault::miss_unchecked) || same_index(partition, descriptor, rebuilds))) {
-      // Of a segment that was destroyed, "not found" would be true for ever and mean nothing.
-      return segment.retired() ? Errc::segment_retired : Errc::not_found;
+      return segment.meaning_of_a_miss();
     }
   }
   return Errc::busy;
@@ -298,7 +300,7 @@ Errc lookup(const Segment& segment, PidWatch& watch, std::string_view key, Servi
       return lookup_any(segment, watch, key, hash, found);
     }
     ServiceAccess::clear(found);
-    return segment.retired() ? Errc::segment_retired : Errc::not_found;
+    return segment.meaning_of_a_miss();
   }
   const Word64& slot = bucket[std::countr_zero(mask)];
   const std::uint64_t value = slot.load(std::memory_order_acquire);

@@ -94,6 +94,11 @@ Status PartitionLock::acquire(std::uint32_t partition, Wait wait) {
       return waited;
     }
   }
+  // Nothing is concluded from, or repaired by, what a truncation has left.
+  if (!writer_.segment->whole()) {
+    release();
+    return Segment::truncated();
+  }
   if (!planted(Fault::dirty_ignored) && partition_->dirty.load(std::memory_order_acquire) != 0) {
     if (Status repaired = repair_partition(writer_, index_); !repaired) {
       release();

@@ -35,8 +35,8 @@ class PartitionLock {
   PartitionLock& operator=(const PartitionLock&) = delete;
   ~PartitionLock() { release(); }
 
-  // timed_out names the holder; nested_call; corrupt where repair could not make sense of it.
-  // busy, without waiting, where that is asked for.
+  // timed_out names the holder; nested_call; corrupt where repair could not make sense of it, or
+  // the segment is not whole. busy, without waiting, where that is asked for.
   enum class Wait : bool { no, yes };
   [[nodiscard]] Status acquire(std::uint32_t partition, Wait wait = Wait::yes);
   void release() noexcept;

@@ -217,6 +217,7 @@ Result<std::shared_ptr<Segment>> Segment::attach(const std::string& file_name, b
   const std::uint64_t claimed = segment->header().claimed_end.load(std::memory_order_acquire);
   if (claimed < geometry.initial_end() || claimed > geometry.bytes_limit ||
       !segment->open_up_to(claimed)) {
+    if (!segment->whole()) return truncated();
     return Status(Errc::corrupt, "the segment's header claims more or less than there can be");
   }
   if (segment->retired() && !retired_too) {
@@ -258,6 +259,20 @@ bool Segment::open_up_to(std::uint64_t end) const noexcept {
          !open_end_.compare_exchange_weak(seen, claimed, std::memory_order_acq_rel)) {
   }
   return true;
+}
+
+Status Segment::truncated() {
+  return {Errc::corrupt,
+          "the segment's file has been truncated while attached; destroy it and create it anew"};
+}
+
+Status Segment::check_whole() const {
+  const Result<sys::FileStatus> status = file_.status();
+  // Of our file, not of one that has got the descriptor's number meanwhile.
+  if (status.ok() && status.value().size_bytes < geometry_.bytes_limit && file_.intact()) {
+    mapping_.set_broken();
+  }
+  return whole() ? Status() : truncated();
 }
 
 layout::Word32* Segment::run_word(std::uint64_t granule) const noexcept {

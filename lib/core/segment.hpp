@@ -3,6 +3,12 @@
 // Always holds: the geometry is this process's own copy, checked at attach; whatever pointer is
 // handed out lies within memory that is claimed and open, whatever the bytes in the segment say.
 // Memory beyond this process's own watermark is opened at first touch (one system call).
+//
+// The file may be truncated by whoever may write it. What has gone then reads as zeros, which would
+// be taken for "nothing here"; so whoever has found nothing, or has written, asks whole() before
+// saying so. Who has found something small need not ask: a record of the smallest class lies in one
+// page, and zeros are never found. (What that leaves is the one record that a new end within its
+// page cuts through: found, with zeros for the rest.)
 #pragma once
 
 #include <atomic>
@@ -10,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "layout/change.hpp"
@@ -129,6 +136,31 @@ class Segment {
   }
   // Opens what has been claimed up to `end`; false where it has not been.
   [[nodiscard]] bool open_up_to(std::uint64_t end) const noexcept;
+
+  // Whether all memory in use is there. Looked for, without a system call: a file is truncated from
+  // its end, so the last word goes with whatever goes, but for a new end in that word's own page,
+  // which check_whole() finds. Ask after reading.
+  [[nodiscard]] bool whole() const noexcept {
+    const std::uint64_t end = open_end();
+    if (end > heap_offset_) (void)at<layout::Word64>(end - 8)->load(std::memory_order_acquire);
+    return !mapping_.broken();
+  }
+  // The same, and the file's length besides, which tells of every truncation; two system calls.
+  [[nodiscard]] Status check_whole() const;
+  // What is said of a segment that is not whole.
+  [[nodiscard]] static Status truncated();
+  // The outcome of an operation, if the segment was whole at its end.
+  template <class Outcome>
+  [[nodiscard]] Outcome if_whole(Outcome outcome) const {
+    return whole() ? std::move(outcome) : Outcome(truncated());
+  }
+  // What it means that a name was not found.
+  [[nodiscard]] Errc meaning_of_a_miss() const noexcept {
+    // Of a segment that was destroyed, "not found" would be true for ever and mean nothing.
+    const bool was_retired = retired();
+    if (!whole()) return Errc::corrupt;
+    return was_retired ? Errc::segment_retired : Errc::not_found;
+  }
 
   // True once the segment has been destroyed (its word, read afresh).
   [[nodiscard]] bool retired() const noexcept {

@@ -44,16 +44,16 @@ Status Registration::update(const ServiceSpec& spec) {
   if (Status encoded = encode_spec(spec, full_name_, attributes); !encoded) return encoded;
   core::Writer writer;
   if (Status ready = attachment_->writer(writer); !ready) return ready;
-  return core::ServiceTable(writer).update(core::hashed(full_name_, writer.segment->hash_seed()),
-                                           id_, {spec.endpoint, attributes});
+  return writer.segment->if_whole(core::ServiceTable(writer).update(
+      core::hashed(full_name_, writer.segment->hash_seed()), id_, {spec.endpoint, attributes}));
 }
 
 Result<bool> Registration::unregister() {
   if (!attachment_ || !attachment_->has_entry()) return false;
   core::Writer writer;
   if (Status ready = attachment_->writer(writer); !ready) return ready;
-  Result<bool> removed = core::ServiceTable(writer).remove(
-      core::hashed(full_name_, writer.segment->hash_seed()), id_, false);
+  Result<bool> removed = writer.segment->if_whole(core::ServiceTable(writer).remove(
+      core::hashed(full_name_, writer.segment->hash_seed()), id_, false));
   // A lock that was not to be had in time leaves the handle as it is: it can be tried again.
   if (removed.code() != Errc::timed_out) attachment_.reset();
   return removed;

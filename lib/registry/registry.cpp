@@ -31,7 +31,8 @@ std::vector<std::uint32_t> trusted_users(const TrustOptions& trust) {
 }
 
 // The message for a segment that cannot be read as it should.
-Status reading_failed(Errc code) {
+Status reading_failed(const core::Segment& segment, Errc code) {
+  if (Status whole = segment.check_whole(); !whole) return whole;
   if (code == Errc::busy) {
     return {code, "the table changed so fast that it could not be read; try again"};
   }
@@ -66,6 +67,7 @@ Registry Registry::attach(std::string_view segment, const AttachOptions& options
   request.write = options.access != Access::read_only;
   request.may_read_only = options.access == Access::prefer_write;
   request.trusted = trusted_users(options.trust);
+  request.handle_bus_errors = options.handle_bus_errors;
   // Up to a day: the clock's nanoseconds do not overflow.
   request.lock_timeout = std::clamp<std::chrono::milliseconds>(
       options.lock_timeout, std::chrono::milliseconds(0), std::chrono::hours(24));
@@ -95,7 +97,7 @@ Result<Registration> Registry::register_service(std::string_view service, const 
   request.process = writer.self;
   request.content = {spec.endpoint, prepared->attributes};
   request.replace = replace;
-  const Result<std::uint64_t> id = ServiceTable(writer).add(request);
+  const Result<std::uint64_t> id = writer.segment->if_whole(ServiceTable(writer).add(request));
   if (!id) return id.status();
   return Registration(attachment_, prepared->key, id.value());
 }
@@ -142,7 +144,7 @@ Result<std::uint64_t> Registry::register_for(const Owner& owner, std::string_vie
   request.name = core::hashed(prepared->key, writer.segment->hash_seed());
   request.content = {spec.endpoint, prepared->attributes};
   request.replace = replace;
-  return ServiceTable(writer).add(request);
+  return writer.segment->if_whole(ServiceTable(writer).add(request));
 }
 
 Result<bool> Registry::unregister(std::string_view service, const UnregisterOptions& options) {
@@ -150,8 +152,8 @@ Result<bool> Registry::unregister(std::string_view service, const UnregisterOpti
   if (!key) return key.status();
   Writer writer;
   if (Status ready = attachment_->writer(writer); !ready) return ready;
-  return ServiceTable(writer).remove(core::hashed(*key, writer.segment->hash_seed()), options.id,
-                                     options.force);
+  return writer.segment->if_whole(ServiceTable(writer).remove(
+      core::hashed(*key, writer.segment->hash_seed()), options.id, options.force));
 }
 
 Status Registry::update(std::string_view service, const ServiceSpec& spec) {
@@ -159,8 +161,9 @@ Status Registry::update(std::string_view service, const ServiceSpec& spec) {
   if (!prepared) return prepared.status();
   Writer writer;
   if (Status ready = attachment_->writer(writer); !ready) return ready;
-  return ServiceTable(writer).update(core::hashed(prepared->key, writer.segment->hash_seed()),
-                                     std::nullopt, {spec.endpoint, prepared->attributes});
+  return writer.segment->if_whole(
+      ServiceTable(writer).update(core::hashed(prepared->key, writer.segment->hash_seed()),
+                                  std::nullopt, {spec.endpoint, prepared->attributes}));
 }
 
 Result<bool> Registry::renew(std::string_view service, std::uint64_t id) {
@@ -168,7 +171,8 @@ Result<bool> Registry::renew(std::string_view service, std::uint64_t id) {
   if (!key) return key.status();
   Writer writer;
   if (Status ready = attachment_->writer(writer); !ready) return ready;
-  return ServiceTable(writer).renew(core::hashed(*key, writer.segment->hash_seed()), id);
+  return writer.segment->if_whole(
+      ServiceTable(writer).renew(core::hashed(*key, writer.segment->hash_seed()), id));
 }
 
 namespace {
@@ -202,7 +206,7 @@ Result<Service> Registry::lookup(std::string_view service) const {
   if (outcome == Errc::not_found) {
     return Status(outcome, "no service '" + printable(*key) + "' is registered");
   }
-  return reading_failed(outcome);
+  return reading_failed(attachment_->segment(), outcome);
 }
 
 Result<std::vector<Service>> Registry::list(std::optional<std::string_view> namespace_name) const {
@@ -214,8 +218,9 @@ Result<std::vector<Service>> Registry::list(std::optional<std::string_view> name
   for (std::uint32_t p = 0; p < segment.geometry().partitions; ++p) {
     const Errc outcome =
         core::read_partition(segment, attachment_->watch(), p, namespace_name, services);
-    if (outcome != Errc::ok) return reading_failed(outcome);
+    if (outcome != Errc::ok) return reading_failed(segment, outcome);
   }
+  if (Status whole = segment.check_whole(); !whole) return whole;
   return services;
 }
 
@@ -230,9 +235,10 @@ Result<std::uint64_t> Registry::count(std::optional<std::string_view> namespace_
     services.clear();
     const Errc outcome =
         core::read_partition(segment, attachment_->watch(), p, namespace_name, services);
-    if (outcome != Errc::ok) return reading_failed(outcome);
+    if (outcome != Errc::ok) return reading_failed(segment, outcome);
     count += services.size();
   }
+  if (Status whole = segment.check_whole(); !whole) return whole;
   return count;
 }
 
@@ -244,7 +250,7 @@ Result<std::vector<NamespaceCount>> Registry::namespaces() const {
     services.clear();
     const Errc outcome =
         core::read_partition(segment, attachment_->watch(), p, std::nullopt, services);
-    if (outcome != Errc::ok) return reading_failed(outcome);
+    if (outcome != Errc::ok) return reading_failed(segment, outcome);
     for (const Service& service : services) {
       const auto found = counts.find(service.namespace_name());
       if (found != counts.end()) {
@@ -254,6 +260,7 @@ Result<std::vector<NamespaceCount>> Registry::namespaces() const {
       }
     }
   }
+  if (Status whole = segment.check_whole(); !whole) return whole;
   std::vector<NamespaceCount> all;
   for (auto& [name, count] : counts) all.push_back({name, count});
   return all;
@@ -316,6 +323,7 @@ Result<RegistryInfo> Registry::info() const {
   for (const NamespaceCount& space : *spaces) info.services += space.services;
   info.processes = core::count_processes(segment);
   info.liveness = sys::kernel_marks_ends() ? Liveness::kernel_mark : Liveness::byte_lock;
+  if (Status whole = segment.check_whole(); !whole) return whole;
   return info;
 }
 
@@ -366,6 +374,7 @@ Result<std::vector<ProcessInfo>> Registry::processes() const {
     }
     processes.push_back(std::move(info));
   }
+  if (Status whole = segment.check_whole(); !whole) return whole;
   return processes;
 }
 

@@ -28,7 +28,7 @@ enum class Errc {
   segment_in_use,      // destroy: services with a live owner are registered
   segment_retired,     // the segment was destroyed, or lost its name, while attached
   incompatible,        // not a segment, of another layout version, or another kernel's ABI
-  corrupt,             // bytes in the segment contradict each other
+  corrupt,             // bytes in the segment contradict each other, or its file was truncated
   permission_denied,   // file mode, or a client without write permission asked to write
   untrusted_owner,     // the file belongs to a user that was not trusted
   segment_full,        // the segment's own limit

@@ -24,6 +24,11 @@
 // File descriptors: an attached process must not close descriptors it did not open (closefrom and
 // the like): the kernel drops this process's file locks with any of them. What is lost so is taken
 // again within a second.
+//
+// A segment whose file somebody truncates is lost: every writing call fails with corrupt, and every
+// lookup and list that could have missed something, until it is destroyed, created anew and
+// attached again. That it is not the process's end is the work of a SIGBUS handler:
+// shmreg/bus_error.hpp.
 #pragma once
 
 #include <sys/types.h>
@@ -61,6 +66,9 @@ struct AttachOptions {
   TrustOptions trust;
   std::optional<CreateOptions> create;           // create the segment where it is missing
   std::chrono::milliseconds lock_timeout{5000};  // how long a writing call waits for a lock
+  // Install this process's SIGBUS handler for truncated segments, unless it is there already (see
+  // shmreg/bus_error.hpp). No call but attach installs one, and no attach that has this off.
+  bool handle_bus_errors = true;
 };
 
 // What a service says of itself. One record's bytes are at most 64 KiB altogether.
