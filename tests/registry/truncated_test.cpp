@@ -1,0 +1,557 @@
+// A segment's file is truncated by somebody while processes are attached to it.
+//
+// Claim: no process that is attached dies of it or hangs. What it writes fails with one line that
+// says what happened; what it looks up is found as it was or fails, and is never "not found" though
+// it was registered; lists and counts fail. Other segments go on. The file does not become longer
+// again. Where the handler is switched off, the process dies as it would have.
+// Method: children attach, the test truncates, to every kind of length; what a child finds wrong,
+// and what it dies of, is its exit status. The last two cases are the proof that the first ones
+// prove something: the same accesses end a process whose SIGBUS nobody handles.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <boost/test/unit_test.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "layout/header.hpp"
+#include "layout/units.hpp"
+#include "shmreg/bus_error.hpp"
+#include "shmreg/registry.hpp"
+#include "support/child.hpp"
+#include "support/sanitizers.hpp"
+#include "support/scratch_segment.hpp"
+
+using namespace shmreg;
+using namespace shmreg::test;
+
+namespace {
+
+constexpr int kServices = 400;
+constexpr int kDiedOfSigbus = 128 + SIGBUS;
+
+std::string name_of(int i) { return "a/" + std::to_string(i); }
+// Small ones and such as lie in several pages.
+ServiceSpec spec_of(int i) {
+  ServiceSpec spec;
+  spec.endpoint = "tcp://127.0.0.1:" + std::to_string(i);
+  if (i % 10 == 0) spec.endpoint += std::string(6000, 'x');
+  return spec;
+}
+
+void truncate(const ScratchSegment& segment, std::uint64_t bytes) {
+  BOOST_TEST_REQUIRE(::truncate(segment.path().c_str(), static_cast<off_t>(bytes)) == 0);
+}
+
+std::uint64_t length_of(const ScratchSegment& segment) {
+  struct stat st {};
+  BOOST_TEST_REQUIRE(::stat(segment.path().c_str(), &st) == 0);
+  return static_cast<std::uint64_t>(st.st_size);
+}
+
+// What is wanted of the header, read from the file.
+struct Head {
+  layout::Identity fixed;
+  std::uint64_t claimed_end;
+  std::uint64_t heap_top;
+};
+
+Head head_of(const ScratchSegment& segment) {
+  const std::vector<unsigned char> bytes = segment.read(sizeof(layout::Header));
+  Head head{};
+  BOOST_TEST_REQUIRE(bytes.size() == sizeof(layout::Header));
+  std::memcpy(&head.fixed, bytes.data(), sizeof head.fixed);
+  std::memcpy(&head.claimed_end, bytes.data() + offsetof(layout::Header, claimed_end), 8);
+  std::memcpy(&head.heap_top, bytes.data() + offsetof(layout::Header, heap_top), 8);
+  return head;
+}
+
+// Lengths of every kind, for a segment that holds what fill() registers.
+std::vector<std::uint64_t> lengths(const ScratchSegment& segment) {
+  const Head head = head_of(segment);
+  const layout::Identity& fixed = head.fixed;
+  const std::uint64_t claimed = head.claimed_end;
+  const std::uint64_t top = head.heap_top * layout::kGranuleBytes;
+  const std::uint64_t middle = (fixed.heap_offset + top) / 2 / 4096 * 4096;
+  return {0,
+          1,
+          100,
+          4096,
+          fixed.processes_offset + 200,  // within the process table
+          fixed.owner_lists_offset,
+          fixed.partitions_offset + 100,
+          fixed.run_map_offset,
+          fixed.heap_offset,
+          fixed.heap_offset + 64,  // within the first index
+          middle,
+          middle + 1234,
+          top - 4096,
+          claimed - 4096,
+          claimed + 8192};  // nothing that is in use
+}
+
+// Whether what is in use is gone, wholly or in part.
+bool takes_something(const ScratchSegment& segment, std::uint64_t bytes) {
+  return bytes < head_of(segment).claimed_end;
+}
+
+// As in a program that knows nothing of signals, whatever handler the test has (a sanitizer's).
+void leave_sigbus_to_the_kernel() { ::signal(SIGBUS, SIG_DFL); }
+
+bool says_so(Errc code, const std::string& message) {
+  if (code == Errc::corrupt && message.find("truncated while attached") != std::string::npos &&
+      message.find('\n') == std::string::npos) {
+    return true;
+  }
+  std::fprintf(stderr, "in a child: %s: %s\n", describe(code), message.c_str());
+  return false;
+}
+bool says_so(const Status& status) { return says_so(status.code(), status.message()); }
+template <class T>
+bool says_so(const Result<T>& result) {
+  return says_so(result.code(), result.message());
+}
+
+std::vector<Registration> fill(Registry& registry) {
+  std::vector<Registration> mine;
+  for (int i = 0; i < kServices; ++i) {
+    mine.push_back(registry.register_service(name_of(i), spec_of(i)).value());
+  }
+  return mine;
+}
+
+// Every lookup: as it was, or an error. `all_is_there`: nothing but as it was.
+void check_lookups(const Registry& registry, bool all_is_there = false) {
+  for (int i = 0; i < kServices; ++i) {
+    Service found;
+    const Errc outcome = registry.lookup(name_of(i), found);
+    CHILD_CHECK(outcome == Errc::ok || (outcome == Errc::corrupt && !all_is_there));
+    if (outcome == Errc::ok) CHILD_CHECK(found.endpoint() == spec_of(i).endpoint);
+    if (outcome != Errc::ok) CHILD_CHECK(says_so(registry.lookup(name_of(i))));
+  }
+  // Nobody can know that there is no such service.
+  Service found;
+  const Errc missing = all_is_there ? Errc::not_found : Errc::corrupt;
+  for (const char* name : {"a/missing", "b/missing", "missing"}) {
+    CHILD_CHECK(registry.lookup(name, found) == missing);
+  }
+}
+
+void check_lists(const Registry& registry) {
+  CHILD_CHECK(says_so(registry.list()));
+  CHILD_CHECK(says_so(registry.list("a")));
+  CHILD_CHECK(says_so(registry.count()));
+  CHILD_CHECK(says_so(registry.namespaces()));
+  CHILD_CHECK(says_so(registry.info()));
+  CHILD_CHECK(says_so(registry.processes()));
+}
+
+void check_writes(Registry& registry, std::vector<Registration>& mine) {
+  CHILD_CHECK(says_so(registry.register_service("a/new")));
+  CHILD_CHECK(says_so(registry.register_service(name_of(1), {}, true)));
+  CHILD_CHECK(says_so(registry.register_for(Owner::permanent(), "a/static")));
+  CHILD_CHECK(says_so(registry.register_for(Owner::process(::getpid(), true), "a/pid")));
+  CHILD_CHECK(says_so(registry.register_for(Owner::time_to_live(std::chrono::hours(1)), "a/ttl")));
+  CHILD_CHECK(says_so(registry.unregister(name_of(2), {.force = true})));
+  CHILD_CHECK(says_so(registry.update(name_of(3), {})));
+  CHILD_CHECK(says_so(registry.renew(name_of(4), 1)));
+  CHILD_CHECK(says_so(mine[5].update({})));
+  CHILD_CHECK(says_so(mine[6].unregister()));
+  mine[7].release();
+  mine[8] = Registration();
+  CHILD_CHECK(says_so(registry.register_service("a/new")));
+}
+
+// A child of each kind for each length: `first` is what it does before anything else has told the
+// library that memory is gone.
+template <class First>
+void at_every_length(First first) {
+  std::size_t count = 0;
+  {
+    const ScratchSegment segment(small_segment());
+    auto registry = segment.attach();
+    const auto mine = fill(registry);
+    count = lengths(segment).size();
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const ScratchSegment segment(small_segment());
+    Child child([&](const Parent& parent) {
+      leave_sigbus_to_the_kernel();
+      {
+        auto registry = segment.attach();
+        auto mine = fill(registry);
+        parent.tell();
+        const bool something_gone = parent.hear() != 0;
+        first(registry, mine, something_gone);
+        check_lists(registry);
+        check_lookups(registry, false);
+        check_writes(registry, mine);
+      }
+      parent.tell();  // and all destructors have run
+    });
+    child.await();
+    const std::uint64_t length = lengths(segment).at(i);
+    const bool something_gone = takes_something(segment, length);
+    BOOST_TEST_CONTEXT("truncated to " << length) {
+      truncate(segment, length);
+      child.tell(something_gone ? 1 : 0);
+      BOOST_CHECK_NO_THROW(child.await());
+      BOOST_TEST(child.reap() == 0);
+      BOOST_TEST(length_of(segment) == length);
+    }
+  }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(truncated)
+
+BOOST_AUTO_TEST_CASE(lookups_find_what_was_there_or_fail) {
+  at_every_length([](Registry& registry, auto&, bool something_gone) {
+    // Where nothing in use is gone, nothing is missed yet.
+    check_lookups(registry, !something_gone);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(the_first_miss_is_no_not_found) {
+  at_every_length([](Registry& registry, auto&, bool something_gone) {
+    if (!something_gone) return;
+    Service found;
+    CHILD_CHECK(registry.lookup("a/missing", found) == Errc::corrupt);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(lists_fail) {
+  at_every_length([](Registry& registry, auto&, bool) { check_lists(registry); });
+}
+
+BOOST_AUTO_TEST_CASE(processes_fail) {
+  at_every_length(
+      [](Registry& registry, auto&, bool) { CHILD_CHECK(says_so(registry.processes())); });
+}
+
+BOOST_AUTO_TEST_CASE(a_register_fails) {
+  at_every_length([](Registry& registry, auto&, bool something_gone) {
+    if (something_gone) CHILD_CHECK(says_so(registry.register_service("a/new")));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_name_that_is_taken_is_not_given_away) {
+  at_every_length([](Registry& registry, auto&, bool something_gone) {
+    for (int i = 0; something_gone && i < kServices; ++i) {
+      CHILD_CHECK(says_so(registry.register_for(Owner::permanent(), name_of(i))));
+    }
+  });
+}
+
+BOOST_AUTO_TEST_CASE(updates_and_unregistering_fail) {
+  at_every_length([](Registry&, std::vector<Registration>& mine, bool something_gone) {
+    if (!something_gone) return;
+    CHILD_CHECK(says_so(mine[11].update({})));
+    CHILD_CHECK(says_so(mine[12].unregister()));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(registrations_are_destroyed) {
+  at_every_length([](Registry&, std::vector<Registration>& mine, bool) {
+    for (int i = 100; i < 200; ++i) mine[static_cast<std::size_t>(i)] = Registration();
+  });
+}
+
+BOOST_AUTO_TEST_CASE(detaching_is_the_first_thing_that_notices) {
+  for (const std::uint64_t length : {std::uint64_t{0}, std::uint64_t{4096}, std::uint64_t{5000}}) {
+    const ScratchSegment segment(small_segment());
+    Child child([&](const Parent& parent) {
+      leave_sigbus_to_the_kernel();
+      {
+        auto registry = segment.attach();
+        (void)registry.register_service("a/b").value();
+        parent.tell();
+        parent.await();
+      }
+      parent.tell();
+    });
+    child.await();
+    truncate(segment, length);
+    child.tell();
+    BOOST_CHECK_NO_THROW(child.await());
+    BOOST_TEST(child.reap() == 0);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_read_only_client_survives_as_well) {
+  std::vector<std::uint64_t> tried{0};
+  for (std::size_t i = 0; i < tried.size(); ++i) {
+    const ScratchSegment segment(small_segment());
+    Child owner([&](const Parent& parent) {
+      leave_sigbus_to_the_kernel();
+      auto registry = segment.attach();
+      const auto mine = fill(registry);
+      parent.tell();
+      parent.linger();
+    });
+    owner.await();
+    tried = lengths(segment);
+    Child child([&](const Parent& parent) {
+      leave_sigbus_to_the_kernel();
+      const auto reader = segment.reader();
+      parent.tell();
+      const bool something_gone = parent.hear() != 0;
+      check_lookups(reader, !something_gone);
+      check_lists(reader);
+      check_lookups(reader);
+    });
+    child.await();
+    const bool something_gone = takes_something(segment, tried[i]);
+    truncate(segment, tried[i]);
+    child.tell(something_gone ? 1 : 0);
+    BOOST_TEST(child.reap() == 0, "truncated to " << tried[i]);
+  }
+}
+
+// The keeper touches the process's entry, and looks at the file's length.
+BOOST_AUTO_TEST_CASE(the_keeper_survives_and_tells_of_it_by_itself) {
+  for (const bool everything : {true, false}) {
+    const ScratchSegment segment(small_segment());
+    Child child([&](const Parent& parent) {
+      leave_sigbus_to_the_kernel();
+      auto registry = segment.attach();
+      auto mine = registry.register_service("a/b").value();
+      parent.tell();
+      parent.await();
+      if (everything) std::this_thread::sleep_for(std::chrono::milliseconds(2500));
+      const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+      while (registry.register_service("a/c").ok()) {
+        CHILD_CHECK(std::chrono::steady_clock::now() < deadline);
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      }
+      CHILD_CHECK(says_so(mine.update({})));
+    });
+    child.await();
+    // Nothing in use: no access notices.
+    truncate(segment, everything ? 0 : head_of(segment).claimed_end);
+    child.tell();
+    BOOST_TEST(child.reap() == 0);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(many_threads_come_to_it_at_once) {
+  for (int round = 0; round < 10; ++round) {
+    const ScratchSegment segment(small_segment());
+    Child child([&](const Parent& parent) {
+      leave_sigbus_to_the_kernel();
+      auto registry = segment.attach();
+      auto mine = fill(registry);
+      std::atomic<bool> told{false};
+      std::vector<std::thread> threads;
+      for (int t = 0; t < 6; ++t) {
+        threads.emplace_back([&, t] {
+          const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+          for (int i = t; std::chrono::steady_clock::now() < deadline; ++i) {
+            const std::string name = "a/" + std::to_string(t) + "/" + std::to_string(i % 50);
+            const auto one = registry.register_service(name, spec_of(i));
+            Service found;
+            const Errc outcome = registry.lookup(name_of(i % kServices), found);
+            CHILD_CHECK(outcome == Errc::ok || outcome == Errc::corrupt);
+            if (one.ok() && outcome == Errc::ok) continue;
+            if (!one.ok()) CHILD_CHECK(says_so(one));
+            CHILD_CHECK(told.load());
+            CHILD_CHECK(says_so(registry.list()));
+            return;
+          }
+          CHILD_CHECK(!"it was told");
+        });
+      }
+      parent.tell();
+      parent.await();
+      told.store(true);
+      parent.tell();
+      for (auto& thread : threads) thread.join();
+      check_lists(registry);
+      check_writes(registry, mine);
+    });
+    child.await();
+    child.tell();
+    child.await();
+    const std::vector<std::uint64_t> all = lengths(segment);
+    truncate(segment, all.at(static_cast<std::size_t>(round) % (all.size() - 1)));
+    BOOST_TEST(child.reap() == 0, "round " << round);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(another_segment_goes_on_untouched) {
+  const ScratchSegment lost(small_segment());
+  const ScratchSegment kept(small_segment());
+  Child child([&](const Parent& parent) {
+    leave_sigbus_to_the_kernel();
+    auto one = lost.attach();
+    auto other = kept.attach();
+    auto mine = fill(one);
+    auto others = fill(other);
+    parent.tell();
+    parent.await();
+    check_lookups(one);
+    check_lists(one);
+    check_writes(one, mine);
+    check_lookups(other, true);
+    CHILD_CHECK(other.count().value() == kServices);
+    CHILD_CHECK(other.register_service("a/new").ok());
+    CHILD_CHECK(other.info()->processes == 1);
+    CHILD_CHECK(others[3].update({}).ok());
+  });
+  child.await();
+  truncate(lost, 4096);
+  child.tell();
+  BOOST_TEST(child.reap() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_forked_child_survives_and_so_does_its_parent) {
+  for (const bool before_the_fork : {true, false}) {
+    const ScratchSegment segment(small_segment());
+    Child parent_process([&](const Parent& test) {
+      leave_sigbus_to_the_kernel();
+      auto registry = segment.attach();
+      auto mine = fill(registry);
+      if (before_the_fork) {
+        test.tell();
+        test.await();
+        check_lookups(registry);
+      }
+      Child child([&](const Parent& parent) {
+        parent.tell();
+        parent.await();
+        check_lookups(registry);
+        check_lists(registry);
+        CHILD_CHECK(says_so(registry.register_service("a/new")));
+        CHILD_CHECK(mine[5].unregister().value() == false);
+        mine.clear();
+        { const Registry gone = std::move(registry); }
+      });
+      child.await();
+      if (!before_the_fork) {
+        test.tell();
+        test.await();
+      }
+      child.tell();
+      CHILD_CHECK(child.reap() == 0);
+      check_lookups(registry);
+      check_writes(registry, mine);
+    });
+    parent_process.await();
+    truncate(segment, before_the_fork ? 0 : 4096);
+    parent_process.tell();
+    BOOST_TEST(parent_process.reap() == 0);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(it_is_refused_to_who_comes_later_and_can_be_replaced) {
+  const ScratchSegment segment(small_segment());
+  Child child([&](const Parent& parent) {
+    leave_sigbus_to_the_kernel();
+    auto registry = segment.attach();
+    auto mine = fill(registry);
+    parent.tell();
+    parent.await();
+    // The same process too: it does not share what it has.
+    for (int i = 0; i < 2; ++i) {
+      try {
+        (void)segment.attach();
+        CHILD_CHECK(!"it cannot be attached");
+      } catch (const Error& error) {
+        CHILD_CHECK(error.errc() == Errc::corrupt);
+        CHILD_CHECK(std::string(error.what()).find("truncated to 8192 of") != std::string::npos);
+      }
+      check_lookups(registry);
+    }
+    CHILD_CHECK(!doctor(segment.name()).problems.empty());
+    CHILD_CHECK(!segments().empty());
+    (void)destroy_segment(segment.name(), true);
+    create_segment(segment.name(), small_segment());
+    auto anew = segment.attach();
+    const auto again = fill(anew);
+    check_lookups(anew, true);
+    check_writes(registry, mine);
+    CHILD_CHECK(anew.count().value() == kServices);
+  });
+  child.await();
+  truncate(segment, 8192);
+  child.tell();
+  BOOST_TEST(child.reap() == 0);
+}
+
+// --- without the handler -------------------------------------------------------------------------
+
+namespace {
+
+Registry attach_without_handler(const ScratchSegment& segment) {
+  AttachOptions options;
+  options.handle_bus_errors = false;
+  return Registry::attach(segment.name(), options);
+}
+
+void dies_of(void (*access)(Registry& registry, std::vector<Registration>& mine)) {
+  const ScratchSegment segment(small_segment());
+  Child child([&](const Parent& parent) {
+    leave_sigbus_to_the_kernel();
+    auto registry = attach_without_handler(segment);
+    auto mine = fill(registry);
+    parent.tell();
+    parent.await();
+    access(registry, mine);
+  });
+  child.await();
+  truncate(segment, 0);
+  child.tell();
+  BOOST_TEST(child.reap() == kDiedOfSigbus);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(switched_off_each_access_is_the_end_as_it_would_have_been) {
+  dies_of([](Registry& registry, auto&) { check_lookups(registry); });
+  dies_of([](Registry& registry, auto&) { check_lists(registry); });
+  dies_of([](Registry& registry, auto&) { (void)registry.processes().ok(); });
+  dies_of([](Registry& registry, auto&) { (void)registry.register_service("a/new").ok(); });
+  dies_of([](Registry& registry, auto&) { (void)registry.unregister(name_of(1)).ok(); });
+  dies_of([](Registry&, auto& mine) { (void)mine[1].update({}).ok(); });
+  dies_of([](Registry&, auto& mine) { mine[1] = Registration(); });
+  dies_of([](Registry&, auto&) {  // the keeper
+    std::this_thread::sleep_for(std::chrono::seconds(60));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(switched_off_a_handler_of_the_programs_own_that_asks_us_saves_it) {
+  const ScratchSegment segment(small_segment());
+  Child child([&](const Parent& parent) {
+    struct sigaction own {};
+    own.sa_flags = SA_SIGINFO;
+    own.sa_sigaction = [](int, siginfo_t* info, void*) {
+      if (!handle_sigbus(info)) ::_exit(kFailedCheck);
+    };
+    CHILD_CHECK(::sigaction(SIGBUS, &own, nullptr) == 0);
+    auto registry = attach_without_handler(segment);
+    auto mine = fill(registry);
+    parent.tell();
+    parent.await();
+    check_lookups(registry);
+    check_lists(registry);
+    check_writes(registry, mine);
+    struct sigaction now {};
+    CHILD_CHECK(::sigaction(SIGBUS, nullptr, &now) == 0);
+    CHILD_CHECK(now.sa_sigaction == own.sa_sigaction);
+  });
+  child.await();
+  truncate(segment, 0);
+  child.tell();
+  BOOST_TEST(child.reap() == 0);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
