@@ -246,6 +246,7 @@ void Keeper::check_file() noexcept {
   if (status.ok() && status.value().links == 0) {
     name_lost_.store(true, std::memory_order_relaxed);
   }
+  (void)segment_->check_whole().ok();  // else writers would learn it only from what they touch
 }
 
 // Modelled in tests/model/entry.pml: Keeper, from end_keeps on.

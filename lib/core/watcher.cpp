@@ -311,7 +311,7 @@ Result<bool> Watcher::next(WatchEvent& event, std::optional<std::chrono::nanosec
     begun_ = true;
   }
   for (;;) {
-    if (!events_.empty()) {
+    if (!events_.empty() && segment.whole()) {
       event = std::move(events_.front());
       events_.pop_front();
       return true;
@@ -329,6 +329,7 @@ Result<bool> Watcher::next(WatchEvent& event, std::optional<std::chrono::nanosec
       if (Status followed = follow(logs_[i]); !followed) return followed;
     }
     if (!events_.empty()) continue;
+    if (!segment.whole()) return Segment::truncated();
     if (segment.retired()) return Status(Errc::segment_retired);
     look_for_ends();
     if (!events_.empty()) continue;
