@@ -311,7 +311,8 @@ Result<bool> Watcher::next(WatchEvent& event, std::optional<std::chrono::nanosec
     begun_ = true;
   }
   for (;;) {
-    if (!events_.empty() && segment.whole()) {
+    if (!segment.whole()) return Segment::truncated();
+    if (!events_.empty()) {
       event = std::move(events_.front());
       events_.pop_front();
       return true;
@@ -329,9 +330,9 @@ Result<bool> Watcher::next(WatchEvent& event, std::optional<std::chrono::nanosec
       if (Status followed = follow(logs_[i]); !followed) return followed;
     }
     if (!events_.empty()) continue;
-    if (!segment.whole()) return Segment::truncated();
     if (segment.retired()) return Status(Errc::segment_retired);
     look_for_ends();
+    if (!segment.whole()) continue;  // what was found ended may be zeros
     if (!events_.empty()) continue;
     if (deadline_ns && sys::monotonic_clock_ns() >= *deadline_ns) return false;
     sys::futex_wait_any(words_, slice(deadline_ns));
