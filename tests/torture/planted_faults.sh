@@ -24,12 +24,17 @@ faults=(
   hit_unchecked           held_readers
   list_unchecked          steady_names/a_list_beside_churn_holds_what_stayed_exactly_once
   mark_unchecked          owner_marks
+  mark_unchecked          random_kills
   slot_before_record      steady_names/names_that_stay_registered_are_always_found
+  slot_before_record      random_kills
   full_bucket_emptied     steady_names/names_that_stay_registered_are_always_found
   lock_from_anyone        race_for_a_name
+  lock_from_anyone        random_kills
   lock_on_mark_alone      taken_locks
   dirty_ignored           killed_writers
+  dirty_ignored           random_kills
   repair_forgets_records  killed_writers
+  repair_forgets_records  random_kills
   word_before_robust_list killed_claimers
   # The same by victims led to their deaths instead of killed at random: one of the points at which
   # it shows is among those of any run.
