@@ -516,8 +516,8 @@ BOOST_AUTO_TEST_CASE(whoever_is_killed_every_answer_is_right) {
   torment.let_go();
 
   say("random kills: " + grouped(last) + " kills in " +
-      grouped(static_cast<std::uint64_t>(took.count())) +
-      " ms, every answer right: " + torment.figures());
+      grouped(static_cast<std::uint64_t>(took.count())) + " ms, every answer right: " +
+      torment.figures() + "; " + grouped(segment.rebuilds()) + " rebuilds");
   say("random kills: after " + grouped(settled_after) + " kills " + grouped(settled.bytes_used) +
       " bytes used, of them " + grouped(settled.granules * 4) +
       " KiB up to the heap's top; at the end " + grouped(end.bytes_used) + " and " +
