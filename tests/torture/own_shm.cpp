@@ -4,6 +4,8 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <cstdio>
+
 #include "support/child.hpp"
 #include "support/resources.hpp"
 
