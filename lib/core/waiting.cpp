@@ -40,6 +40,8 @@ class Waiting {
       if (options_.cancelled != nullptr && options_.cancelled->load(std::memory_order_acquire)) {
         return {Errc::timed_out, "the wait was given up"};
       }
+      // A segment that was destroyed changes no more: nothing would ever wake.
+      if (segment_.retired()) return Status(Errc::segment_retired);
       const std::uint64_t now = sys::monotonic_clock_ns();
       if (deadline && now >= *deadline) return Status(Errc::timed_out);
       std::uint64_t slice = wakes_ && !must_look_ ? kSliceNs : kLookPeriodNs;

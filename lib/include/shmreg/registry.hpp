@@ -264,7 +264,8 @@ class Registry {
   // Events of one service ("ns/name"), of a namespace and those below it ("ns/"), or of all ("").
   // Attaches for writing where it may, so that deaths are told at once.
   [[nodiscard]] Result<Watch> watch(std::string_view scope = {});
-  // Which of the services meet the condition, once enough do. timed_out, naming those that do not.
+  // Which of the services meet the condition, once enough do. timed_out, naming those that do not;
+  // segment_retired.
   // Wakes when it happens; a client that may only read looks every 20 ms.
   [[nodiscard]] Result<std::vector<bool>> wait(std::span<const std::string> services,
                                                const WaitOptions& options = {}) const;
