@@ -41,7 +41,8 @@ void Table::print(Writer& writer, const Style& style) const {
   }
   std::vector<std::size_t> widths(columns_.size(), 0);
   for (const std::size_t i : shown) {
-    if (style.header) widths[i] = columns_[i].title.size();
+    widths[i] = columns_[i].least_width;
+    if (style.header) widths[i] = std::max(widths[i], columns_[i].title.size());
     for (const auto& row : rows_) widths[i] = std::max(widths[i], display_width(row[i].text));
   }
 

@@ -4,6 +4,7 @@
 // tools such as awk; a cell with spaces (a name may hold them) stays as it is: programs read JSON.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct Column {
   std::string title;
   Align align = Align::left;
   bool wide_only = false;
+  std::size_t least_width = 0;  // for rows that are printed before the others are known
 };
 
 class Table {

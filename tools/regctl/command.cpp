@@ -76,12 +76,17 @@ std::string Option::long_name() const {
 }
 
 Command& Command::argument(std::string name, std::string help, Setter set) {
-  arguments_.push_back({std::move(name), std::move(help), true, std::move(set)});
+  arguments_.push_back({std::move(name), std::move(help), true, false, std::move(set)});
   return *this;
 }
 
 Command& Command::optional_argument(std::string name, std::string help, Setter set) {
-  arguments_.push_back({std::move(name), std::move(help), false, std::move(set)});
+  arguments_.push_back({std::move(name), std::move(help), false, false, std::move(set)});
+  return *this;
+}
+
+Command& Command::arguments(std::string name, std::string help, Setter set) {
+  arguments_.push_back({std::move(name), std::move(help), true, true, std::move(set)});
   return *this;
 }
 

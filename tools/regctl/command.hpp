@@ -45,6 +45,7 @@ struct Argument {
   std::string name;  // "SERVICE"
   std::string help;
   bool required = true;
+  bool repeatable = false;  // the last one alone: it takes all words that are left
   Setter set;
 };
 
@@ -57,6 +58,8 @@ class Command {
 
   Command& argument(std::string name, std::string help, Setter set);
   Command& optional_argument(std::string name, std::string help, Setter set);
+  // One or more, each handed to the setter; no other argument comes after it.
+  Command& arguments(std::string name, std::string help, Setter set);
   Command& flag(std::string names, std::string help, bool& target);
   Command& value(std::string names, std::string value_name, std::string help, Setter set,
                  Repeat repeat = Repeat::no);

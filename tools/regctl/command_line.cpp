@@ -67,6 +67,8 @@ void declare_command(Parsed& parsed, const Command& command) {
   app.allow_extras();
   for (const Option& option : command.options()) declare_option(parsed, app, option);
   for (const Argument& argument : command.arguments()) {
+    // Of which there may be many is what CLI11 has no place for: the rest, to the byte.
+    if (argument.repeatable) continue;
     auto* word = app.add_option(argument.name)->expected(1)->allow_extra_args(false);
     parsed.arguments.push_back({&command, {&argument, word}});
   }
@@ -124,6 +126,38 @@ std::vector<std::string> with_empty_values(const std::vector<std::string>& words
   usage("unknown command '" + word + "'" + hint(word, known) + see_help(nullptr));
 }
 
+// The words of an argument that may be given many times, from among those CLI11 had no place for.
+std::vector<std::string> take_repeated(std::vector<std::string>& rest, const Command* command) {
+  std::vector<std::string> taken;
+  if (command == nullptr || command->arguments().empty() ||
+      !command->arguments().back().repeatable) {
+    return taken;
+  }
+  const auto first_option = std::find_if(rest.begin(), rest.end(), [](const std::string& word) {
+    return word.size() > 1 && word.front() == '-';
+  });
+  // An unknown option is the mistake to tell of, not the words around it.
+  if (first_option != rest.end()) {
+    rest = {first_option, rest.end()};
+    return taken;
+  }
+  taken.swap(rest);
+  return taken;
+}
+
+void set_argument(const Argument& argument, const std::string& word) {
+  const Status status = argument.set(word);
+  if (!status) usage(argument.name + ": " + status.message());
+}
+
+void set_repeated(const Command& command, const std::vector<std::string>& words, bool help_wanted) {
+  const Argument& argument = command.arguments().back();
+  for (const std::string& word : words) set_argument(argument, word);
+  if (words.empty() && argument.required && !help_wanted) {
+    usage(command.name() + " needs " + argument.name + see_help(&command));
+  }
+}
+
 // Options as they were written, so that of two that set the same (-o table --json) the last counts.
 void sort_as_written(Parsed& parsed) {
   const auto& written = parsed.app.parse_order();
@@ -147,8 +181,8 @@ void set_option(const Option& option, const CLI::Option& parsed) {
 }
 
 // Words behind "--" of a command that runs no program are arguments that may begin with a dash.
-void set_arguments(const Parsed& parsed, const Command& command, std::vector<std::string> tail,
-                   bool help_wanted) {
+void set_arguments(const Parsed& parsed, const Command& command, std::vector<std::string> repeated,
+                   std::vector<std::string> tail, bool help_wanted) {
   auto next = tail.begin();
   for (const auto& [owner, argument] : parsed.arguments) {
     if (owner != &command) continue;
@@ -162,8 +196,12 @@ void set_arguments(const Parsed& parsed, const Command& command, std::vector<std
     } else {
       continue;
     }
-    const Status status = argument.declared->set(word);
-    if (!status) usage(argument.declared->name + ": " + status.message());
+    set_argument(*argument.declared, word);
+  }
+  if (!command.arguments().empty() && command.arguments().back().repeatable) {
+    repeated.insert(repeated.end(), next, tail.end());
+    next = tail.end();
+    set_repeated(command, repeated, help_wanted);
   }
   if (command.program() != nullptr) {
     *command.program() = std::move(tail);
@@ -202,7 +240,8 @@ const Command* parse_command_line(const std::vector<std::string>& words, const C
   }
 
   const Command* command = chosen();
-  const auto rest = parsed.app.remaining(/*recurse=*/true);
+  auto rest = parsed.app.remaining(/*recurse=*/true);
+  auto repeated = take_repeated(rest, command);
   if (!rest.empty()) refuse_rest(rest, command, commands, common);
   sort_as_written(parsed);
   for (const auto& option : parsed.options) set_option(*option.declared, *option.parsed);
@@ -210,7 +249,7 @@ const Command* parse_command_line(const std::vector<std::string>& words, const C
     if (has_tail) usage("'--' without a command before it" + see_help(nullptr));
     return nullptr;
   }
-  set_arguments(parsed, *command, std::move(tail), context.help_wanted());
+  set_arguments(parsed, *command, std::move(repeated), std::move(tail), context.help_wanted());
   return command;
 }
 

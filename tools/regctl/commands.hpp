@@ -10,5 +10,6 @@ void add_doctor_command(Commands& commands);     // doctor
 void add_register_commands(Commands& commands);  // register renew unregister
 void add_find_commands(Commands& commands);      // lookup list count namespaces
 void add_run_command(Commands& commands);        // run
+void add_watch_commands(Commands& commands);     // wait watch
 
 }  // namespace shmreg::regctl

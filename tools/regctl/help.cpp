@@ -52,6 +52,7 @@ std::string help_of(const Command& command, const std::vector<Option>& common) {
   if (!command.options().empty()) out += " [OPTION]...";
   for (const Argument& argument : command.arguments()) {
     out += argument.required ? " " + argument.name : " [" + argument.name + "]";
+    if (argument.repeatable) out += "...";
   }
   if (command.program() != nullptr) out += " -- COMMAND [ARGUMENT]...";
   out += "\n" + command.summary() + ".\n";
