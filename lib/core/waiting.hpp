@@ -16,7 +16,8 @@
 namespace shmreg::core {
 
 // `keys` are full names. ok with `met`: whom of them the condition holds of, at one moment for all;
-// timed_out; corrupt and busy as of a lookup; segment_retired. Cancelled: timed_out before the time.
+// timed_out; corrupt and busy as of a lookup; segment_retired. Cancelled: timed_out before the
+// time.
 [[nodiscard]] Status wait_for(Attachment& attachment, std::span<const std::string> keys,
                               const WaitOptions& options, std::vector<bool>& met);
 
