@@ -56,6 +56,7 @@ int run(const std::vector<std::string>& words) {
   add_segment_commands(commands);
   add_register_commands(commands);
   add_find_commands(commands);
+  add_namespace_commands(commands);
   add_watch_commands(commands);
   add_run_command(commands);
   add_doctor_command(commands);
