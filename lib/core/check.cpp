@@ -1,14 +1,17 @@
 #include "core/check.hpp"
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "core/check_partition.hpp"
+#include "core/printable.hpp"
 #include "core/process_table.hpp"
 #include "core/segment_image.hpp"
+#include "sys/process.hpp"
 
 namespace shmreg::core {
 namespace {
@@ -183,7 +186,13 @@ class Checker {
           report_.services += services;
         } else {
           report_.problems.resize(before_problems);
-          ++report_.partitions_busy;
+          if (const auto holder = stopped_holder(before); quiet && holder) {
+            problem("partition " + std::to_string(p),
+                    "it could not be examined: " + *holder +
+                        " is stopped in the middle of a change; continue or end that process");
+          } else {
+            ++report_.partitions_busy;
+          }
         }
         return;
       }
@@ -197,6 +206,22 @@ class Checker {
     const auto state = layout::MarkState::of(image_.word(
         image_.geometry.processes_offset() + holder.entry * sizeof(layout::ProcessEntry)));
     return state.generation == holder.generation && !is_free(state);
+  }
+
+  // The holder of the partition's lock, where it is seen to be stopped: "pid 4711 (config_server)".
+  [[nodiscard]] std::optional<std::string> stopped_holder(const PartitionPicture& picture) const {
+    const auto holder = layout::LockHolder::of(picture.at(offsetof(layout::Partition, lock)));
+    if (holder.entry >= image_.geometry.max_processes) return std::nullopt;
+    const std::uint64_t entry =
+        image_.geometry.processes_offset() + holder.entry * sizeof(layout::ProcessEntry);
+    const auto pid =
+        static_cast<std::uint32_t>(image_.word(entry + offsetof(layout::ProcessEntry, pid)));
+    if (image_.word(entry + offsetof(layout::ProcessEntry, pid_namespace)) !=
+            sys::own_identity().pid_namespace ||
+        sys::run_state_of(pid) != sys::RunState::stopped) {
+      return std::nullopt;
+    }
+    return "pid " + std::to_string(pid) + " (" + printable(sys::program_of(pid)) + ")";
   }
 
   SegmentImage image_;

@@ -21,14 +21,20 @@ Status claim_up_to(const Segment& segment, std::uint64_t end) {
     std::uint64_t claimed = watermark.load(std::memory_order_acquire);
     if (claimed >= end) return {};
     if (claimed < geometry.heap_offset()) return Status(Errc::corrupt);
-    const std::uint64_t target = std::min(geometry.bytes_limit, claimed + kExtentBytes);
+    std::uint64_t target = std::min(geometry.bytes_limit, claimed + kExtentBytes);
     if (target <= claimed) return segment_is_full(segment);
     const std::uint64_t map_begin = geometry.run_map_end(claimed);
     const std::uint64_t map_end = geometry.run_map_end(target);
     if (map_end > map_begin) {
       if (Status map = segment.file().claim(map_begin, map_end - map_begin); !map) return map;
     }
-    if (Status heap = segment.file().claim(claimed, target - claimed); !heap) return heap;
+    if (Status heap = segment.file().claim(claimed, target - claimed); !heap) {
+      // Less than an extent may be left, and less be enough.
+      const std::uint64_t least = layout::Geometry::round_up(end);
+      if (heap.code() != Errc::no_space || least >= target) return heap;
+      if (Status rest = segment.file().claim(claimed, least - claimed); !rest) return rest;
+      target = least;
+    }
     // Lost: another process claimed the same extent at the same time and counted it.
     watermark.compare_exchange_strong(claimed, target, std::memory_order_acq_rel);
   }

@@ -53,7 +53,7 @@ std::string PartitionWork::describe_holder(const RecordView& record) const {
   }
   const std::uint64_t now = sys::monotonic_clock_ns();
   const std::uint64_t since = record.header().registered_mono_ns;
-  if (since != 0 && since <= now) text += ", registered " + human_duration(now - since) + " ago";
+  if (since != 0 && since <= now) text += ", " + human_duration(now - since) + " ago";
   return text + " (id " + std::to_string(record.header().id) + ")";
 }
 

@@ -24,6 +24,20 @@ bool out_of_room(Errc code) { return code == Errc::segment_full || code == Errc:
 
 }  // namespace
 
+// Whether who registers may do so over what is there: it is the same owner's, and nobody is left
+// with less than before. What a process registered for itself, and what a wrapper stands for beside
+// the process that it runs, only they themselves replace.
+bool ServiceTable::is_owners_own(const PartitionWork& work, const Registering& request,
+                                 const RecordView& old) const {
+  if (!request.process || !request.process->complete() ||
+      work.owner_process(old) != request.process) {
+    return false;
+  }
+  if (writer_.self == *request.process) return true;
+  return static_cast<OwnerKind>(old.header().owner_kind) == OwnerKind::pid &&
+         (!old.owner_life() || *old.owner_life() == writer_.life);
+}
+
 Result<std::uint64_t> ServiceTable::add(const Registering& request) {
   const HashedName& name = request.name;
   PartitionLock lock(writer_);
@@ -38,11 +52,13 @@ Result<std::uint64_t> ServiceTable::add(const Registering& request) {
   const bool ended =
       place.slot != nullptr && (old.stamp() == 0 || work.alive(old.view()) == Alive::no);
   if (place.slot != nullptr && !ended) {
-    const bool same_owner = request.process && request.process->complete() &&
-                            work.owner_process(old.view()) == request.process;
-    if (!request.replace && !same_owner) {
-      return Status(Errc::already_registered, quoted(name.key) + " is already registered by " +
-                                                  work.describe_holder(old.view()));
+    if (!request.replace && !is_owners_own(work, request, old.view())) {
+      return Status(Errc::already_registered,
+                    quoted(name.key) + " is already registered by " +
+                        work.describe_holder(old.view()) +
+                        (request.process && request.process == writer_.self
+                             ? "; replace it, or register another name"
+                             : "; unregister or --replace it, or register another name"));
     }
   }
 

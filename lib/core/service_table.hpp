@@ -58,6 +58,9 @@ class ServiceTable {
   [[nodiscard]] Result<std::uint64_t> collect_garbage();
 
  private:
+  [[nodiscard]] bool is_owners_own(const PartitionWork& work, const Registering& request,
+                                   const RecordView& old) const;
+
   const Writer& writer_;
   const Segment& segment_;
 };

@@ -116,7 +116,9 @@ Result<std::uint64_t> Registry::register_for(const Owner& owner, std::string_vie
     request.process = sys::identity_of(static_cast<std::uint32_t>(owner.pid()));
     if (!request.process) {
       return Status(Errc::owner_not_alive, "there is no process " + std::to_string(owner.pid()) +
-                                               " to own '" + printable(prepared->key) + "'");
+                                               " to own '" + printable(prepared->key) +
+                                               "'; name one that runs, or register it with a "
+                                               "time to live or statically");
     }
     if (!request.process->complete()) {
       return Status(Errc::unsupported,

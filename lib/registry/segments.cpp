@@ -85,13 +85,15 @@ bool create_segment(std::string_view name, const CreateOptions& options) {
   creation.reserve = options.reserve;
   if (sys::status_of_name(file_name).ok()) {
     if (options.if_missing) return false;
-    fail(Errc::segment_exists, name, "it exists already");
+    fail(Errc::segment_exists, name,
+         "it exists already; use it (create --if-missing accepts it), or destroy it first");
   }
   const Status created = core::Segment::create(file_name, creation);
   if (created.ok()) return true;
   if (created.code() == Errc::segment_exists) {
     if (options.if_missing) return false;
-    fail(Errc::segment_exists, name, "it exists already");
+    fail(Errc::segment_exists, name,
+         "it exists already; use it (create --if-missing accepts it), or destroy it first");
   }
   fail(created.code(), name, created.message());
 }
@@ -135,8 +137,8 @@ std::uint64_t destroy_segment(std::string_view name, bool force, const TrustOpti
   if (services > 0 && !force) {
     segment.file().unlock(core::kDestroyLock);
     fail(Errc::segment_in_use, name,
-         std::to_string(services) +
-             " services with a live owner are registered in it (regctl list "
+         std::to_string(services) + (services == 1 ? " service is" : " services are") +
+             " registered in it and have not ended (regctl list "
              "shows them); --force destroys it all the same");
   }
   // What the name leads to may have been replaced meanwhile: only the file that is locked goes.

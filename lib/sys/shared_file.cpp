@@ -234,7 +234,8 @@ Status SharedFile::claim(std::uint64_t offset, std::uint64_t bytes) const {
             "this process has closed the segment's file descriptor (closefrom?); it is opened "
             "again within a second: try again"};
   }
-  while (bytes > 0) {
+  // Of all of it before any of it: whoever else uses the file system is not to run out for nothing.
+  for (std::uint64_t wanted = bytes; bytes > 0; wanted = std::min(bytes, kClaimBytes)) {
     const std::uint64_t part = std::min(bytes, kClaimBytes);
     struct statvfs fs {};
     if (retry_interrupted([&] { return ::fstatvfs(descriptor(), &fs); }) != 0) {
@@ -242,9 +243,9 @@ Status SharedFile::claim(std::uint64_t offset, std::uint64_t bytes) const {
     }
     const std::uint64_t free_bytes = std::uint64_t{fs.f_bavail} * fs.f_frsize;
     // f_blocks is 0 on a tmpfs without a limit.
-    if (fs.f_blocks != 0 && free_bytes < part) {
+    if (fs.f_blocks != 0 && free_bytes < wanted) {
       return {Errc::no_space, std::string(kDirectory) + " is full: " + std::to_string(free_bytes) +
-                                  " bytes are free, " + std::to_string(part) +
+                                  " bytes are free, " + std::to_string(wanted) +
                                   " more are needed; free some or mount it larger"};
     }
     const int failed = retry_interrupted([&] {

@@ -15,6 +15,10 @@ for name in "${ordinary[@]}"; do
   expect_out "is:$name" 0 regctl lookup -- "odd/$name"
 done
 expect_out "${#ordinary[@]}" 0 regctl count odd
+expect 0 regctl register ++ --static --endpoint plus
+expect_out plus 0 regctl lookup ++
+expect_out 0 0 regctl count ++
+expect 0 regctl unregister ++
 expect 0 regctl list odd --json
 for name in "${ordinary[@]}"; do
   jq -e --arg name "$name" '.services | map(select(.name == $name)) | length == 1

@@ -215,8 +215,8 @@ void check_every_state(const Case& wanted) {
   if (!states.complete()) return skipped("may not trace a child");
   const layout::Geometry geometry{wanted.options.max_size_bytes, wanted.options.partitions,
                                   wanted.options.max_processes, wanted.options.initial_slots};
-  // An operation that is seen in fewer states than these was not seen at all. (With a stride, or cut
-  // short, some of these pass unseen.)
+  // An operation that is seen in fewer states than these was not seen at all. (With a stride, or
+  // cut short, some of these pass unseen.)
   if (!kSanitized) BOOST_TEST(states.all().size() > 3U);
   std::size_t number = 0;
   for (const Bytes& state : states.all()) {

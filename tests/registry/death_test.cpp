@@ -305,6 +305,22 @@ BOOST_AUTO_TEST_CASE(the_same_pids_own_name_again_is_replaced_whoever_registers_
   BOOST_TEST(!found(registry, "a/b"));
 }
 
+BOOST_AUTO_TEST_CASE(what_a_process_registered_for_itself_nobody_else_registers_for_it) {
+  const ScratchSegment segment;
+  auto registry = segment.attach();
+  Child p([&](const Parent& parent) {
+    auto own = segment.attach();
+    const auto mine = own.register_service("a/b").value();
+    parent.tell();
+    parent.linger();
+  });
+  p.await();
+  BOOST_TEST(
+      (registry.register_for(Owner::process(p.pid()), "a/b").code() == Errc::already_registered));
+  BOOST_TEST((registry.lookup("a/b")->owner() == OwnerKind::process));
+  BOOST_TEST(registry.register_for(Owner::process(p.pid()), "a/b", {}, true).ok());
+}
+
 BOOST_AUTO_TEST_CASE(a_time_to_live_ends_unless_it_is_renewed) {
   using std::chrono::milliseconds;
   const ScratchSegment segment;

@@ -136,6 +136,7 @@ BOOST_AUTO_TEST_CASE(equal_pids_in_two_namespaces_do_not_disturb_each_other) {
 
 BOOST_AUTO_TEST_CASE(whether_a_pid_of_another_namespace_lives_is_not_known_but_for_its_wrapper) {
   if (!may_make_pid_namespaces()) return skipped(kMayNot);
+  if (!a_child_may([] { return mount_own_proc(); })) return skipped("may not mount a /proc");
   const ScratchSegment segment;
   const auto reader = segment.reader();
   Child wrapper(

@@ -28,19 +28,23 @@ inline constexpr uid_t kNobody = 65534;
   return ::setrlimit(resource, &now) == 0;
 }
 
+// Mounts of this process's own, which nobody else sees. In a plain chroot "/" is no mount point:
+// then it is what lies at `at` that must not pass on what is mounted over it.
+[[nodiscard]] inline bool own_mounts(const char* at) {
+  return ::unshare(CLONE_NEWNS) == 0 &&
+         (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 ||
+          ::mount(nullptr, at, nullptr, MS_PRIVATE, nullptr) == 0);
+}
+
 // A /dev/shm of this process's own, of so many bytes. Gone with its last process.
 [[nodiscard]] inline bool mount_own_shm(std::size_t bytes) {
   const std::string size = "size=" + std::to_string(bytes) + ",mode=1777";
-  return ::unshare(CLONE_NEWNS) == 0 &&
-         ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-         ::mount("tmpfs", "/dev/shm", "tmpfs", 0, size.c_str()) == 0;
+  return own_mounts("/dev/shm") && ::mount("tmpfs", "/dev/shm", "tmpfs", 0, size.c_str()) == 0;
 }
 
 // A /proc that numbers processes as this process's PID namespace does.
 [[nodiscard]] inline bool mount_own_proc() {
-  return ::unshare(CLONE_NEWNS) == 0 &&
-         ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-         ::mount("proc", "/proc", "proc", 0, nullptr) == 0;
+  return own_mounts("/proc") && ::mount("proc", "/proc", "proc", 0, nullptr) == 0;
 }
 
 [[nodiscard]] inline int open_descriptors() {

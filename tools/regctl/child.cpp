@@ -16,8 +16,8 @@ namespace {
 
 using output::Failure;
 
-constexpr std::array kPassedOn{SIGHUP,  SIGINT,   SIGQUIT, SIGTERM, SIGUSR1,
-                               SIGUSR2, SIGWINCH, SIGCONT, SIGTSTP};
+constexpr std::array kPassedOn{SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGUSR1,   SIGUSR2, SIGWINCH,
+                               SIGCONT, SIGTSTP, SIGALRM, SIGIO,   SIGVTALRM, SIGPROF, SIGPWR};
 constexpr int kSignalBase = 128;
 
 bool is_terminal_stop(int signal) noexcept {

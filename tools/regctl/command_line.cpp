@@ -75,14 +75,28 @@ void declare_command(Parsed& parsed, const Command& command) {
   parsed.commands.emplace_back(&app, &command);
 }
 
-// CLI11 takes "--endpoint=" for an option whose value is the next word.
-std::vector<std::string> with_empty_values(const std::vector<std::string>& words) {
+// CLI11 takes the word "++" for the end of a command, and "--endpoint=" for an option whose value
+// is the next word. A word with a control character is no name: this one stands for "++" within
+// CLI11.
+constexpr std::string_view kTwoPlus = "++";
+constexpr std::string_view kInPlaceOfTwoPlus = "\x01++";
+
+std::string as_written(std::string word) {
+  return word == kInPlaceOfTwoPlus ? std::string(kTwoPlus) : std::move(word);
+}
+
+std::vector<std::string> as_written(std::vector<std::string> words) {
+  for (std::string& word : words) word = as_written(std::move(word));
+  return words;
+}
+
+std::vector<std::string> for_cli11(const std::vector<std::string>& words) {
   std::vector<std::string> out;
   for (const std::string& word : words) {
     const bool empty_value =
         word.size() > 3 && word.compare(0, 2, "--") == 0 && word.find('=') == word.size() - 1;
     if (!empty_value) {
-      out.push_back(word);
+      out.emplace_back(word == kTwoPlus ? kInPlaceOfTwoPlus : std::string_view(word));
       continue;
     }
     out.push_back(word.substr(0, word.size() - 1));
@@ -171,7 +185,7 @@ void sort_as_written(Parsed& parsed) {
 
 void set_option(const Option& option, const CLI::Option& parsed) {
   if (parsed.count() == 0) return;
-  auto values = parsed.results();
+  auto values = as_written(parsed.results());
   if (option.value_name.empty()) values = {""};
   if (!option.repeatable) values = {values.back()};  // the last word counts
   for (const std::string& value : values) {
@@ -188,7 +202,7 @@ void set_arguments(const Parsed& parsed, const Command& command, std::vector<std
     if (owner != &command) continue;
     std::string word;
     if (argument.parsed->count() > 0) {
-      word = argument.parsed->results().front();
+      word = as_written(argument.parsed->results().front());
     } else if (command.program() == nullptr && next != tail.end()) {
       word = *next++;
     } else if (argument.declared->required && !help_wanted) {
@@ -215,7 +229,7 @@ void set_arguments(const Parsed& parsed, const Command& command, std::vector<std
 const Command* parse_command_line(const std::vector<std::string>& words, const Commands& commands,
                                   const std::vector<Option>& common, const Context& context) {
   const auto split = std::find(words.begin(), words.end(), kSplit);
-  auto head = with_empty_values({words.begin(), split});
+  auto head = for_cli11({words.begin(), split});
   const bool has_tail = split != words.end();
   std::vector<std::string> tail(has_tail ? split + 1 : split, words.end());
 
@@ -240,7 +254,7 @@ const Command* parse_command_line(const std::vector<std::string>& words, const C
   }
 
   const Command* command = chosen();
-  auto rest = parsed.app.remaining(/*recurse=*/true);
+  auto rest = as_written(parsed.app.remaining(/*recurse=*/true));
   auto repeated = take_repeated(rest, command);
   if (!rest.empty()) refuse_rest(rest, command, commands, common);
   sort_as_written(parsed);

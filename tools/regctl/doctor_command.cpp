@@ -63,10 +63,13 @@ void print_text(Context& context, const DoctorReport& report, const Repair& repa
   if (context.style().format == output::Format::name) return;
   if (report.partitions_busy != 0) {
     say("busy: " + std::to_string(report.partitions_busy) +
-        " partitions changed too fast to be examined; run it again");
+        " partitions changed too fast, or were in the middle of a change, and could not be "
+        "examined; "
+        "run it again");
   }
   for (const std::string& guarantee : report.guarantees) say("guarantee: " + guarantee);
-  say(context.segment() + ": " + std::to_string(report.services) + " services, " +
+  say(context.segment() + ": " + std::to_string(report.services) +
+      (report.services == 1 ? " service, " : " services, ") +
       (report.problems.empty() ? "no problem"
                                : std::to_string(report.problems.size()) + " problem" +
                                      (report.problems.size() == 1 ? "" : "s")));
