@@ -17,13 +17,19 @@
 
 namespace shmreg::sys {
 
-// Owned by one WatchedRange at a time, whose thread alone writes all but `broken`.
+// Owned by one WatchedRange at a time, whose thread alone writes all but `broken` and `handlers`.
 struct WatchedRange::Place {
   std::atomic<bool> taken{false};
   std::atomic<std::uintptr_t> begin{0};  // stored last, cleared first; 0: nothing is watched here
   std::atomic<std::uintptr_t> end{0};
   std::atomic<bool> writable{false};
-  std::atomic<bool> broken{false};  // by the handler, in any thread; read with every miss
+  std::atomic<bool> broken{false};         // by the handler, in any thread; read with every miss
+  std::atomic<std::uint64_t> handlers{0};  // at work on it; see Handling
+
+  [[nodiscard]] bool holds(std::uintptr_t address) const noexcept {
+    const std::uintptr_t from = begin.load(std::memory_order_seq_cst);
+    return from != 0 && address >= from && address < end.load(std::memory_order_relaxed);
+  }
 };
 
 namespace {
@@ -41,45 +47,39 @@ Block first_block;
 // As it was when the first range was watched: the handler asks nobody.
 std::atomic<std::uintptr_t> page{0};
 
-// Handlers that are reading the list at this moment. A place is not given to another range, nor its
-// memory unmapped, while there are any: else a handler could put its zeros over whatever is mapped
-// there next. The word holds the epoch as well, so that a handler's thread that was not inherited
-// by a forked child keeps nobody waiting there.
-class Reading {
+// A handler at work on a place. While there is any, the place is not given to another range, nor
+// its memory unmapped: else zeros could come to lie over whatever is mapped there next. The word
+// holds the epoch as well, so that a handler's thread that was not inherited by a forked child
+// keeps nobody waiting there.
+class Handling {
  public:
-  Reading() noexcept {
-    std::uint64_t seen = readers_.load(std::memory_order_relaxed);
-    while (!readers_.compare_exchange_weak(seen, word(count_in(seen) + 1),
-                                           std::memory_order_seq_cst)) {
-    }
-  }
-  Reading(const Reading&) = delete;
-  Reading& operator=(const Reading&) = delete;
-  ~Reading() {
-    std::uint64_t seen = readers_.load(std::memory_order_relaxed);
-    while (!readers_.compare_exchange_weak(seen, word(count_in(seen) - 1),
-                                           std::memory_order_seq_cst)) {
-    }
-  }
+  explicit Handling(Place& place) noexcept : place_(place) { add(1); }
+  Handling(const Handling&) = delete;
+  Handling& operator=(const Handling&) = delete;
+  ~Handling() { add(-1); }
 
-  // After a place's `begin` was cleared: whoever reads from here on finds it so. (Both sequentially
-  // consistent: either the handler sees the zero, or it is seen here.)
-  static void wait_for_others() noexcept {
-    while (count_in(readers_.load(std::memory_order_seq_cst)) != 0) ::sched_yield();
+  // After the place's `begin` was cleared. (Both sequentially consistent: either a handler sees the
+  // zero, or it is seen here.) Not for long: who finds the zero does not come here.
+  static void wait_for_others(const Place& place) noexcept {
+    while (count_in(place.handlers.load(std::memory_order_seq_cst)) != 0) ::sched_yield();
   }
 
  private:
-  static std::uint64_t word(std::uint32_t count) noexcept {
-    return std::uint64_t{fork_epoch()} << 32 | count;
+  void add(std::int32_t change) noexcept {
+    std::uint64_t seen = place_.handlers.load(std::memory_order_relaxed);
+    std::uint64_t wanted = 0;
+    do {
+      const auto count =
+          static_cast<std::uint32_t>(static_cast<std::int32_t>(count_in(seen)) + change);
+      wanted = std::uint64_t{fork_epoch()} << 32 | count;
+    } while (!place_.handlers.compare_exchange_weak(seen, wanted, std::memory_order_seq_cst));
   }
   static std::uint32_t count_in(std::uint64_t word) noexcept {
     return word >> 32 == fork_epoch() ? static_cast<std::uint32_t>(word) : 0;
   }
 
-  static std::atomic<std::uint64_t> readers_;
+  Place& place_;
 };
-
-std::atomic<std::uint64_t> Reading::readers_{0};
 
 Place& take_place() {
   for (Block* block = &first_block;;) {
@@ -101,19 +101,6 @@ Place& take_place() {
     }
     block = next;
   }
-}
-
-Place* place_of(std::uintptr_t address) noexcept {
-  for (Block* block = &first_block; block != nullptr;
-       block = block->next.load(std::memory_order_acquire)) {
-    for (Place& place : block->places) {
-      const std::uintptr_t begin = place.begin.load(std::memory_order_seq_cst);
-      if (begin != 0 && address >= begin && address < place.end.load(std::memory_order_relaxed)) {
-        return &place;
-      }
-    }
-  }
-  return nullptr;
 }
 
 // From the page of the fault to the end of its 2 MiB: where a page is behind the file's end, so are
@@ -162,7 +149,7 @@ WatchedRange& WatchedRange::operator=(WatchedRange&& other) noexcept {
 WatchedRange::~WatchedRange() {
   if (place_ == nullptr) return;
   place_->begin.store(0, std::memory_order_seq_cst);
-  Reading::wait_for_others();
+  Handling::wait_for_others(*place_);
   place_->taken.store(false, std::memory_order_release);
 }
 
@@ -181,12 +168,16 @@ bool handle_bus_error(const siginfo_t* info) noexcept {
   const auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
   const int saved_errno = errno;
   bool dealt_with = false;
-  {
-    const Reading reading;
-    if (Place* const place = place_of(address)) {
+  for (Block* block = &first_block; block != nullptr && !dealt_with;
+       block = block->next.load(std::memory_order_acquire)) {
+    for (Place& place : block->places) {
+      if (!place.holds(address)) continue;
+      const Handling handling(place);
+      if (!place.holds(address)) continue;  // it may have become another range's
       // Before there are zeros to be read, by this thread or another.
-      place->broken.store(true, std::memory_order_seq_cst);
-      dealt_with = cover_with_zeros(*place, address);
+      place.broken.store(true, std::memory_order_seq_cst);
+      dealt_with = cover_with_zeros(place, address);
+      break;
     }
   }
   errno = saved_errno;
