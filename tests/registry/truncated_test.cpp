@@ -74,6 +74,16 @@ Head head_of(const ScratchSegment& segment) {
   return head;
 }
 
+// The last boundary of pages that cuts through an endpoint of spec_of().
+std::uint64_t within_a_large_record(const ScratchSegment& segment, std::uint64_t end) {
+  const std::vector<unsigned char> bytes = segment.read(end);
+  for (std::uint64_t at = bytes.size() / 4096 * 4096; at > 4096; at -= 4096) {
+    if (at < bytes.size() && bytes[at - 1] == 'x' && bytes[at] == 'x') return at;
+  }
+  BOOST_FAIL("no large record");
+  return 0;
+}
+
 // Lengths of every kind, for a segment that holds what fill() registers.
 std::vector<std::uint64_t> lengths(const ScratchSegment& segment) {
   const Head head = head_of(segment);
@@ -95,6 +105,7 @@ std::vector<std::uint64_t> lengths(const ScratchSegment& segment) {
           middle + 1234,
           top - 4096,
           claimed - 4096,
+          within_a_large_record(segment, top),
           claimed + 8192};  // nothing that is in use
 }
 

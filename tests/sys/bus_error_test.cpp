@@ -15,6 +15,7 @@
 #include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -355,6 +356,49 @@ BOOST_AUTO_TEST_CASE(threads_watch_and_unwatch_while_others_fault) {
                    for (int i = 0; i < rounds; ++i) own_fault();
                  });
                }
+               for (auto& thread : threads) thread.join();
+             }) == 0);
+}
+
+// Another thread faults there without owning it, as by a stray pointer: at no time must the handler
+// put zeros over what has taken the range's address.
+BOOST_AUTO_TEST_CASE(what_comes_to_lie_where_a_range_was_is_left_alone) {
+  BOOST_TEST(end_of([] {
+               static thread_local sigjmp_buf back;
+               install(SA_SIGINFO, [](int, siginfo_t*, void*) { ::siglongjmp(back, 1); });
+               sys::install_bus_error_handler();
+               const Hollow hollow(4096);
+               const int file = ::memfd_create("hollow", MFD_CLOEXEC);
+               std::atomic<bool> stop{false};
+               std::vector<std::thread> threads;
+               for (int t = 0; t < 3; ++t) {
+                 threads.emplace_back([&] {
+                   (void)::sigsetjmp(back, 1);
+                   while (!stop.load()) (void)*hollow.byte(0);
+                 });
+               }
+               const auto lay = [&](int flags, int from) {
+                 CHILD_CHECK(::mmap(hollow.at(), 4096, PROT_READ | PROT_WRITE, MAP_FIXED | flags,
+                                    from, 0) == hollow.at());
+               };
+               for (int i = 0; i < 300; ++i) {
+                 {
+                   lay(MAP_SHARED, file);
+                   const sys::WatchedRange range(hollow.at(), 4096, true);
+                   // A handler says so first, and has its zeros yet to map.
+                   // (Never, where late zeros have come to lie over the hollow.)
+                   const auto deadline =
+                       std::chrono::steady_clock::now() + std::chrono::seconds(20);
+                   while (!range.broken()) {
+                     CHILD_CHECK(std::chrono::steady_clock::now() < deadline);
+                     std::this_thread::yield();
+                   }
+                 }
+                 lay(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+                 *hollow.byte(0) = 7;
+                 for (int look = 0; look < 100; ++look) CHILD_CHECK(*hollow.byte(0) == 7);
+               }
+               stop.store(true);
                for (auto& thread : threads) thread.join();
              }) == 0);
 }
