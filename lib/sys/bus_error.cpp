@@ -220,7 +220,7 @@ void pass_on(int signal, siginfo_t* info, void* context) noexcept {
     if (info->si_code > 0 && info->si_code != BUS_MCEERR_AO) die_as_by_default(info);
     return;
   }
-  const bool once = (action.sa_flags & SA_RESETHAND) != 0;
+  const bool once = (static_cast<unsigned>(action.sa_flags) & SA_RESETHAND) != 0;
   if (action.sa_handler == SIG_DFL || (once && before->used_up.exchange(true))) {
     die_as_by_default(info);
   } else if ((action.sa_flags & SA_SIGINFO) != 0) {
