@@ -378,7 +378,8 @@ BOOST_AUTO_TEST_CASE(many_threads_come_to_it_at_once) {
             CHILD_CHECK(says_so(registry.list()));
             return;
           }
-          CHILD_CHECK(!"it was told");
+          const bool noticed_in_time = false;
+          CHILD_CHECK(noticed_in_time);
         });
       }
       parent.tell();
@@ -475,7 +476,8 @@ BOOST_AUTO_TEST_CASE(it_is_refused_to_who_comes_later_and_can_be_replaced) {
     for (int i = 0; i < 2; ++i) {
       try {
         (void)segment.attach();
-        CHILD_CHECK(!"it cannot be attached");
+        const bool refused = false;
+        CHILD_CHECK(refused);
       } catch (const Error& error) {
         CHILD_CHECK(error.errc() == Errc::corrupt);
         CHILD_CHECK(std::string(error.what()).find("truncated to 8192 of") != std::string::npos);

@@ -349,11 +349,11 @@ BOOST_AUTO_TEST_CASE(threads_watch_and_unwatch_while_others_fault) {
   BOOST_TEST(end_of([] {
                ::signal(SIGBUS, SIG_DFL);
                sys::install_bus_error_handler();
-               const int rounds = kSanitized ? 200 : 2000;
+               constexpr int kRounds = kSanitized ? 200 : 2000;
                std::vector<std::thread> threads;
                for (int t = 0; t < 4; ++t) {
-                 threads.emplace_back([rounds] {
-                   for (int i = 0; i < rounds; ++i) own_fault();
+                 threads.emplace_back([] {
+                   for (int i = 0; i < kRounds; ++i) own_fault();
                  });
                }
                for (auto& thread : threads) thread.join();
