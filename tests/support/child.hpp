@@ -16,13 +16,10 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <stdexcept>
 #include <string>
 #include <utility>
-
-#include "support/sanitizers.hpp"
 
 namespace shmreg::test {
 
@@ -105,13 +102,10 @@ class Child {
     std::fflush(stdout);
     std::fflush(stderr);
     const pid_t test = ::getpid();
-    do {
-      direct_ =
-          birth == Birth::raw_clone
-              ? static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, 0))
-              : ::fork();
-      if (direct_ < 0) throw std::runtime_error("cannot fork");
-    } while (!can_allocate(direct_, up));
+    direct_ = birth == Birth::raw_clone
+                  ? static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, 0))
+                  : ::fork();
+    if (direct_ < 0) throw std::runtime_error("cannot fork");
     if (direct_ == 0) {
       ::close(down[1]);
       ::close(up[0]);
@@ -207,29 +201,6 @@ class Child {
     if (::getppid() != test && test != 0) ::_exit(0);
   }
 
-  // g++ 12's AddressSanitizer takes no care of its allocator's locks when a process forks: where
-  // another thread held one, the child hangs at its first allocation. Such a child is forked anew.
-  static bool can_allocate(pid_t direct, const int (&up)[2]) {
-    if (!kUnderAsan) return true;
-    if (direct == 0) {
-      for (std::size_t bytes = 8; bytes <= 65536; bytes *= 2) {
-        auto* volatile memory = std::malloc(bytes);
-        std::free(memory);
-      }
-      detail::write_word(up[1], 1);
-      return true;
-    }
-    pollfd born{up[0], POLLIN, 0};
-    while (::poll(&born, 1, 10'000) < 0 && errno == EINTR) {
-    }
-    std::uint64_t word = 0;
-    if (born.revents != 0 && detail::read_word(up[0], word)) return true;
-    ::kill(direct, SIGKILL);
-    while (::waitpid(direct, nullptr, 0) < 0 && errno == EINTR) {
-    }
-    return false;
-  }
-
   template <class Body>
   [[noreturn]] static void run(Body& body, const Parent& parent) {
     try {
@@ -244,13 +215,22 @@ class Child {
   // Returns in the namespace's first process. The process in between tells the test what number
   // that one has outside, and ends as it ends.
   static void enter_pid_namespace(const Parent& parent) {
-    if (::unshare(CLONE_NEWPID) != 0) ::_exit(kFailedCheck);
+    int told[2];
+    if (::pipe2(told, O_CLOEXEC) != 0 || ::unshare(CLONE_NEWPID) != 0) ::_exit(kFailedCheck);
     const pid_t first = ::fork();
     if (first == 0) {
       die_with(0);
+      // Not a word before the test has that number: it would take the word for it.
+      ::close(told[1]);
+      char end = 0;
+      while (::read(told[0], &end, 1) < 0 && errno == EINTR) {
+      }
+      ::close(told[0]);
       return;
     }
     parent.tell(static_cast<std::uint64_t>(first));
+    ::close(told[1]);
+    ::close(told[0]);
     int status = 0;
     while (::waitpid(first, &status, 0) < 0 && errno == EINTR) {
     }
