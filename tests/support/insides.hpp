@@ -83,6 +83,14 @@ inline CreateOptions one_partition(std::uint32_t initial_slots = 16) {
   return options;
 }
 
+// What the partition's changes have put out of use is free at once, and next to be used.
+inline void forget_changes(const Insides& insides, std::uint32_t partition = 0) {
+  core::PartitionLock lock(insides.writer);
+  if (Status locked = lock.acquire(partition); !locked) throw std::runtime_error(locked.message());
+  const core::DirtySection dirty(lock.partition());
+  (void)core::PartitionWork(insides.writer, lock).log().forget();
+}
+
 // Has the next writer repair the partition, as after a death in the middle of a change.
 inline void leave_dirty(const Insides& insides, std::uint32_t partition = 0) {
   insides.segment().partition(partition).dirty.store(1);

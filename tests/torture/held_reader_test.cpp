@@ -23,6 +23,7 @@
 
 #include "core/index.hpp"
 #include "core/lookup.hpp"
+#include "support/insides.hpp"
 #include "support/skipped.hpp"
 #include "torture/common_ground.hpp"
 #include "torture/crew.hpp"
@@ -73,7 +74,10 @@ enum Order : std::uint32_t {
 class Writer {
  public:
   explicit Writer(const Scene& scene)
-      : scene_(scene), registry_(scene.segment.writer()), held_(scene.names.size()) {
+      : scene_(scene),
+        registry_(scene.segment.writer()),
+        insides_(scene.segment),
+        held_(scene.names.size()) {
     for (std::size_t i = 0; i <= kOthers; ++i) take(i);
   }
 
@@ -109,6 +113,7 @@ class Writer {
   void take(std::size_t i) {
     held_[i] = std::move(registry_.register_service(scene_.names[i], next(i)).value());
     publish_number();
+    shmreg::test::forget_changes(insides_);
   }
   void write(std::size_t i) {
     if (!held_[i]) return take(i);
@@ -116,10 +121,12 @@ class Writer {
       scene_.ground.complaints.add("update of " + scene_.names[i] + ": " + done.message());
     }
     publish_number();
+    shmreg::test::forget_changes(insides_);
   }
   void give(std::size_t i) {
     if (held_[i] && !held_[i].unregister().ok()) scene_.ground.complaints.add("cannot unregister");
     held_[i] = {};
+    shmreg::test::forget_changes(insides_);
   }
   // Leaves the name alone in the index, in its home bucket: the others leave a bucket full of
   // tombstones, which the next registration sweeps up.
@@ -138,6 +145,7 @@ class Writer {
 
   const Scene& scene_;
   shmreg::Registry registry_;
+  shmreg::test::Insides insides_;
   std::vector<shmreg::Registration> held_;
   std::uint64_t number_ = 0;
 };
