@@ -523,7 +523,10 @@ BOOST_AUTO_TEST_CASE(whoever_is_killed_every_answer_is_right) {
       " KiB up to the heap's top; at the end " + grouped(end.bytes_used) + " and " +
       grouped(end.granules * 4) + " KiB");
   BOOST_TEST(end.bytes_used == settled.bytes_used);
-  BOOST_TEST(end.granules == settled.granules);
+  // What the change logs keep varies, in the size classes that it is of, up to their bound.
+  constexpr std::uint64_t kKeptGranules =
+      std::uint64_t{kPartitions} * shmreg::layout::kMaxHeldBytes / shmreg::layout::kGranuleBytes;
+  BOOST_TEST(end.granules <= settled.granules + kKeptGranules);
   BOOST_TEST(torment.total().cut_short > 0U);
   BOOST_TEST(torment.total().overlapping > 0U);
 }
