@@ -30,7 +30,7 @@ expect_err "*unknown option '--frob'*" 2 "$REGCTL" list --frob
 expect_err "*unknown option '--frob'*" 2 "$REGCTL" --frob list
 expect_err "*unknown option '--frob'*" 2 "$REGCTL" list --frob=1
 expect_err "*unknown option '--jsn'*did you mean '--json'*" 2 "$REGCTL" list --jsn
-expect_err "*unknown option '--repair'*" 2 "$REGCTL" doctor --repair
+expect_err "*unknown option '--mend'*" 2 "$REGCTL" doctor --mend
 expect_err "*unknown option '-z'*" 2 "$REGCTL" list -z
 expect_err "*unexpected argument 'b'*" 2 "$REGCTL" lookup a b
 expect_err '*lookup needs SERVICE*' 2 "$REGCTL" lookup
