@@ -8,6 +8,7 @@
 #include "core/process_table.hpp"
 #include "core/service_table.hpp"
 #include "registry/names.hpp"
+#include "registry/trust.hpp"
 #include "sys/kernel_mark.hpp"
 
 namespace shmreg {
@@ -16,10 +17,6 @@ namespace {
 using core::Attachment;
 using core::ServiceTable;
 using core::Writer;
-
-std::vector<std::uint32_t> trusted_users(const TrustOptions& trust) {
-  return {trust.trusted_owners.begin(), trust.trusted_owners.end()};
-}
 
 [[noreturn]] void throw_attach_error(std::string_view segment, const Status& status) {
   const std::string quoted = "'" + printable(segment) + "'";

@@ -6,16 +6,13 @@
 #include "core/lookup.hpp"
 #include "core/segment_image.hpp"
 #include "registry/names.hpp"
+#include "registry/trust.hpp"
 #include "shmreg/registry.hpp"
 #include "shmreg/segment.hpp"
 #include "sys/kernel_mark.hpp"
 
 namespace shmreg {
 namespace {
-
-std::vector<std::uint32_t> trusted_users(const TrustOptions& trust) {
-  return {trust.trusted_owners.begin(), trust.trusted_owners.end()};
-}
 
 std::string checked_file_name(std::string_view segment) {
   Result<std::string> name = segment_file_name(segment);

@@ -45,7 +45,7 @@ struct Block {
 
 Block first_block;
 // As it was when the first range was watched: the handler asks nobody.
-std::atomic<std::uintptr_t> page{0};
+std::atomic<std::uintptr_t> handlers_page_bytes{0};
 
 // A handler at work on a place. While there is any, the place is not given to another range, nor
 // its memory unmapped: else zeros could come to lie over whatever is mapped there next. The word
@@ -109,7 +109,7 @@ Place& take_place() {
 constexpr std::uintptr_t kCoveredAtOnce = std::uintptr_t{1} << 21;
 
 bool cover_with_zeros(const Place& place, std::uintptr_t address) noexcept {
-  const std::uintptr_t page_mask = page.load(std::memory_order_relaxed) - 1;
+  const std::uintptr_t page_mask = handlers_page_bytes.load(std::memory_order_relaxed) - 1;
   const std::uintptr_t begin = address & ~page_mask;
   const std::uintptr_t end =
       std::min((address | (kCoveredAtOnce - 1)) + 1, place.end.load(std::memory_order_relaxed));
@@ -128,7 +128,7 @@ bool cover_with_zeros(const Place& place, std::uintptr_t address) noexcept {
 WatchedRange::WatchedRange(const void* begin, std::uint64_t bytes, bool writable) {
   (void)fork_epoch();  // makes its page, which a handler could not
   const std::uint64_t page_size = page_bytes();
-  page.store(page_size, std::memory_order_relaxed);
+  handlers_page_bytes.store(page_size, std::memory_order_relaxed);
   place_ = &take_place();
   const auto address = reinterpret_cast<std::uintptr_t>(begin);
   place_->broken.store(false, std::memory_order_relaxed);
