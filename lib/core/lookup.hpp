@@ -1,4 +1,4 @@
-// The reader's side: find one, or read a whole partition, without a lock.
+// The reader's side: find one, without a lock. (Lists: listing.hpp.)
 //
 // What makes an answer true (each check was added because leaving it out gave wrong answers):
 //   - a record's bytes count only if its stamp, unique per write, was the same before and after,
@@ -11,9 +11,7 @@
 // Retries are bounded: then `busy`.
 #pragma once
 
-#include <optional>
 #include <string_view>
-#include <vector>
 
 #include "core/liveness.hpp"
 #include "core/segment.hpp"
@@ -30,11 +28,5 @@ namespace shmreg::core {
 // The stamp of the key's record, where that has this stamp; null where it is no longer in place.
 [[nodiscard]] const layout::Word64* stamp_of(const Segment& segment, std::string_view key,
                                              std::uint64_t stamp) noexcept;
-
-// Appends the partition's live services, each once, of one namespace or of all. busy where the
-// index was rebuilt again and again while it was read; corrupt; segment_retired.
-[[nodiscard]] Errc read_partition(const Segment& segment, PidWatch& watch, std::uint32_t partition,
-                                  std::optional<std::string_view> namespace_name,
-                                  std::vector<Service>& services);
 
 }  // namespace shmreg::core

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/listing.hpp"
 #include "core/lookup.hpp"
 #include "core/service_access.hpp"
 #include "core/service_table.hpp"

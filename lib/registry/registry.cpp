@@ -4,6 +4,7 @@
 #include <map>
 
 #include "core/attachment.hpp"
+#include "core/listing.hpp"
 #include "core/lookup.hpp"
 #include "core/process_table.hpp"
 #include "core/service_table.hpp"

@@ -3,7 +3,7 @@
 
 #include "core/attachment.hpp"
 #include "core/check.hpp"
-#include "core/lookup.hpp"
+#include "core/listing.hpp"
 #include "core/segment_image.hpp"
 #include "registry/names.hpp"
 #include "registry/trust.hpp"

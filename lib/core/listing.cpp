@@ -1,0 +1,110 @@
+#include "core/listing.hpp"
+
+#include <algorithm>
+
+#include "core/index.hpp"
+#include "core/record_reading.hpp"
+
+namespace shmreg::core {
+namespace {
+
+using layout::IndexDescriptor;
+using layout::Word64;
+
+// One slot of a list; retried until it holds still.
+Errc read_slot(const Segment& segment, const layout::Partition& partition, PidWatch& watch,
+               const Word64& slot, std::optional<std::string_view> namespace_name,
+               std::uint16_t tag, std::vector<Service>& services) {
+  Service found;
+  for (int retries = 0; retries < kMaxRetries; ++retries) {
+    const std::uint64_t value = slot.load(std::memory_order_acquire);
+    if (layout::location_of_slot(value) == 0) return Errc::ok;
+    if (namespace_name && layout::tag_of_slot(value) != tag) return Errc::ok;
+    const Word64* record = nullptr;
+    switch (read_record<false>(segment, partition, slot, value, {}, found, record)) {
+      case Fate::other:  // retired just now
+        return Errc::ok;
+      case Fate::corrupt:
+        return Errc::corrupt;
+      case Fate::changed:
+        continue;
+      case Fate::read:
+        break;
+    }
+    const std::uint64_t stamp = ServiceAccess::words(found)[layout::kStampWord];
+    switch (judge_owner(segment, watch, found)) {
+      case OwnerFate::alive:
+        if (!namespace_name || found.namespace_name() == *namespace_name) {
+          services.push_back(std::move(found));
+        }
+        return Errc::ok;
+      case OwnerFate::dead:
+        if (slot_and_stamp_are(slot, value, record, stamp)) return Errc::ok;
+        break;
+      case OwnerFate::changed:
+        if (slot_and_stamp_are(slot, value, record, stamp)) return Errc::corrupt;
+        break;
+    }
+  }
+  return Errc::busy;
+}
+
+// More bytes than a partition's records can have been while it was read, each a few times over:
+// what leads to them is no honest index, and would have the reader allocate without end.
+bool is_more_than_there_is(const Segment& segment, std::uint64_t bytes) {
+  return bytes > 4 * segment.open_end();
+}
+
+// A name that was unregistered and registered again while the partition was read may have been seen
+// twice, under two ids: the later one stays.
+void keep_latest(std::vector<Service>& services, std::size_t first) {
+  std::sort(services.begin() + static_cast<std::ptrdiff_t>(first), services.end(),
+            [](const Service& a, const Service& b) {
+              return a.full_name() != b.full_name() ? a.full_name() < b.full_name()
+                                                    : a.id() > b.id();
+            });
+  services.erase(std::unique(services.begin() + static_cast<std::ptrdiff_t>(first), services.end(),
+                             [](const Service& a, const Service& b) {
+                               return a.full_name() == b.full_name();
+                             }),
+                 services.end());
+}
+
+}  // namespace
+
+Errc read_partition(const Segment& segment, PidWatch& watch, std::uint32_t partition_index,
+                    std::optional<std::string_view> namespace_name,
+                    std::vector<Service>& services) {
+  const layout::Partition& partition = segment.partition(partition_index);
+  const std::uint16_t tag =
+      namespace_name ? namespace_tag(*namespace_name, segment.hash_seed()) : std::uint16_t{0};
+  const std::size_t first = services.size();
+  if (segment.retired()) return Errc::segment_retired;
+  for (int restarts = 0; restarts < 1000; ++restarts) {
+    services.resize(first);
+    const std::uint64_t rebuilds = partition.rebuilds.load(std::memory_order_acquire);
+    const std::uint64_t changes = partition.change_counter.load(std::memory_order_acquire);
+    const std::uint64_t descriptor = partition.descriptor.load(std::memory_order_acquire);
+    const IndexDescriptor index = IndexDescriptor::of(descriptor);
+    const Word64* slots = segment.slots(index);
+    if (slots == nullptr) return Errc::corrupt;
+    Errc outcome = Errc::ok;
+    std::uint64_t bytes = 0;
+    for (std::uint64_t i = 0; i < index.slots() && outcome == Errc::ok; ++i) {
+      const std::size_t count = services.size();
+      outcome = read_slot(segment, partition, watch, slots[i], namespace_name, tag, services);
+      if (services.size() > count) bytes += ServiceAccess::image(services.back()).size();
+      if (is_more_than_there_is(segment, bytes)) outcome = Errc::corrupt;
+    }
+    if (!planted(Fault::list_unchecked) && !same_index(partition, descriptor, rebuilds)) continue;
+    if (outcome != Errc::ok) return outcome;
+    if (partition.change_counter.load(std::memory_order_acquire) != changes) {
+      keep_latest(services, first);
+    }
+    return Errc::ok;
+  }
+  services.resize(first);
+  return Errc::busy;
+}
+
+}  // namespace shmreg::core
