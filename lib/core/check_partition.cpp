@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "core/check_sharing.hpp"
 #include "core/index.hpp"
 #include "core/record_image.hpp"
 
@@ -46,7 +47,7 @@ static_assert(sizeof(ChangeWords) == sizeof(layout::Change));
 class PartitionCheck {
  public:
   PartitionCheck(const SegmentImage& image, std::vector<Problem>& problems)
-      : image_(image), problems_(problems) {}
+      : image_(image), problems_(problems), sharing_(image) {}
 
   // Returns the number of services in it.
   std::uint64_t examine(std::uint32_t p, const PartitionPicture& picture) {
@@ -102,7 +103,8 @@ class PartitionCheck {
     check_owner_lists(p, where, cells);
     const auto held = check_change_log(p, where, picture, locations);
     check_free_lists(p, where, picture, index, locations, held, cells);
-    return services;
+    sharing_.report(problems_);
+    return services - sharing_.anchors();
   }
 
  private:
@@ -136,9 +138,9 @@ class PartitionCheck {
       return;
     }
     const layout::RecordHeader& header = view->header();
-    const std::uint64_t hash = hash_key(view->key(), image_.identity.hash_seed);
+    const std::uint64_t place = place_of(*view, image_.identity.hash_seed);
     const unsigned shift = 63 - static_cast<unsigned>(__builtin_ctz(image_.geometry.partitions));
-    if ((hash >> 1 >> shift) != p || layout::slot_hash(hash) != layout::hash_of_slot(slot) ||
+    if ((place >> 1 >> shift) != p || layout::slot_hash(place) != layout::hash_of_slot(slot) ||
         layout::tag_of_slot(slot) !=
             namespace_tag(view->namespace_name(), image_.identity.hash_seed)) {
       problem(at, "its record's name belongs to another slot", true);
@@ -150,24 +152,27 @@ class PartitionCheck {
     if (header.id < image_.identity.first_id)
       problem(at, "its record has an id of another segment");
     if (header.owner_kind < 1 || header.owner_kind > 5) problem(at, "its owner's kind is unknown");
-    if (!keys.emplace(view->key()).second) problem(at, "the same name stands twice", true);
+    std::string key(view->key());
+    sharing_.note(at, *view);
+    if (header.ordinal != 0) key += '\0' + std::to_string(header.ordinal);
+    if (!keys.insert(std::move(key)).second) problem(at, "the same name stands twice", true);
     AttributeReader reader(view->attributes());
     while (reader.next()) {
     }
     if (!reader.complete()) problem(at, "its record's attributes end in the middle of one");
-    if (!reachable(hash, slot_index, slots, index)) {
+    if (!reachable(place, slot_index, slots, index)) {
       problem(at, "a probe for its name ends before it gets here");
     }
     check_cell(p, at, header, *view, location, cells);
   }
 
   // Whether a probe from the key's home comes to the slot before it meets an empty one.
-  static bool reachable(std::uint64_t hash, std::uint64_t slot_index,
+  static bool reachable(std::uint64_t place, std::uint64_t slot_index,
                         const std::vector<std::uint64_t>& slots,
                         const layout::IndexDescriptor& index) {
     const std::uint64_t buckets = slots.size() / layout::kBucketSlots;
     const std::uint64_t target = slot_index / layout::kBucketSlots;
-    std::uint64_t bucket = home_bucket(hash, index.log2_slots);
+    std::uint64_t bucket = home_bucket(place, index.log2_slots);
     for (std::uint64_t probe = 0; probe < buckets; ++probe) {
       if (bucket == target) return true;
       const auto begin = slots.begin() + static_cast<std::ptrdiff_t>(bucket * layout::kBucketSlots);
@@ -407,6 +412,7 @@ class PartitionCheck {
 
   const SegmentImage& image_;
   std::vector<Problem>& problems_;
+  SharingCheck sharing_;
 };
 
 }  // namespace

@@ -60,7 +60,8 @@ Result<std::uint64_t> take_run(const Segment& segment, const layout::Run& run) {
     if (word == nullptr) return Status(Errc::corrupt);
     std::uint32_t taken = 0;
     if (word->compare_exchange_strong(taken, run.word(), std::memory_order_acq_rel)) {
-      // Whoever came by in between may have advanced it for us: then `seen`, not what we took, changes.
+      // Whoever came by in between may have advanced it for us: then `seen`, not what we took,
+      // changes.
       std::uint64_t seen = granule;
       top.compare_exchange_strong(seen, granule + run.granules, std::memory_order_acq_rel);
       return granule;

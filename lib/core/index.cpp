@@ -20,8 +20,12 @@ std::uint16_t namespace_tag(std::string_view name, std::uint64_t seed) noexcept 
 HashedName hashed(std::string_view key, std::uint64_t seed) noexcept {
   const std::size_t slash = key.rfind('/');
   const std::size_t namespace_bytes = slash == std::string_view::npos ? 0 : slash;
-  return {key, namespace_bytes, hash_key(key, seed),
-          namespace_tag(key.substr(0, namespace_bytes), seed)};
+  const std::uint64_t hash = hash_key(key, seed);
+  return {key, namespace_bytes, hash, namespace_tag(key.substr(0, namespace_bytes), seed), 0, hash};
+}
+
+std::uint64_t place_of(const RecordView& record, std::uint64_t seed) noexcept {
+  return layout::instance_hash(hash_key(record.key(), seed), record.header().ordinal);
 }
 
 WriterIndex::WriterIndex(const Segment& segment, layout::Partition& partition) noexcept
@@ -34,7 +38,7 @@ WriterIndex::WriterIndex(const Segment& segment, layout::Partition& partition) n
 WriterIndex::Place WriterIndex::find(const HashedName& name, RecordCopy& copy) const {
   Place place;
   const std::uint64_t buckets = slot_count() / kBucketSlots;
-  std::uint64_t bucket = home_bucket(name.hash, descriptor_.log2_slots);
+  std::uint64_t bucket = home_bucket(name.place, descriptor_.log2_slots);
   for (std::uint64_t probe = 0; probe < buckets; ++probe, bucket = (bucket + 1) & (buckets - 1)) {
     bool has_empty = false;
     for (std::size_t i = 0; i < kBucketSlots; ++i) {
@@ -46,8 +50,9 @@ WriterIndex::Place WriterIndex::find(const HashedName& name, RecordCopy& copy) c
         has_empty = has_empty || value == layout::kEmptySlot;
         continue;
       }
-      if (layout::hash_of_slot(value) != layout::slot_hash(name.hash)) continue;
-      if (copy.read(*segment_, location) && copy.view().key() == name.key) {
+      if (layout::hash_of_slot(value) != layout::slot_hash(name.place)) continue;
+      if (copy.read(*segment_, location) && copy.view().header().ordinal == name.ordinal &&
+          copy.view().key() == name.key) {
         place.slot = slot;
         place.location = location;
         return place;
@@ -58,10 +63,10 @@ WriterIndex::Place WriterIndex::find(const HashedName& name, RecordCopy& copy) c
   return place;
 }
 
-layout::Word64* WriterIndex::find_location(std::uint64_t hash,
+layout::Word64* WriterIndex::find_location(std::uint64_t place,
                                            std::uint32_t location) const noexcept {
   const std::uint64_t buckets = slot_count() / kBucketSlots;
-  std::uint64_t bucket = home_bucket(hash, descriptor_.log2_slots);
+  std::uint64_t bucket = home_bucket(place, descriptor_.log2_slots);
   for (std::uint64_t probe = 0; probe < buckets; ++probe, bucket = (bucket + 1) & (buckets - 1)) {
     bool has_empty = false;
     for (std::size_t i = 0; i < kBucketSlots; ++i) {

@@ -21,16 +21,24 @@ namespace shmreg::core {
   return hash & ((std::uint64_t{1} << (log2_slots - 3)) - 1);
 }
 
-// "namespace/name" with what is derived from it for one segment.
+// "namespace/name" with what is derived from it for one segment; or one instance of a shared name.
 struct HashedName {
   std::string_view key;
   std::size_t namespace_bytes = 0;
-  std::uint64_t hash = 0;
+  std::uint64_t hash = 0;  // of the key: its partition, and who waits for it
   std::uint16_t namespace_tag = 0;
+  std::uint16_t ordinal = 0;  // 0: the name itself
+  std::uint64_t place = 0;    // where its probe begins
+
+  [[nodiscard]] HashedName instance(std::uint16_t which) const noexcept {
+    return {key, namespace_bytes, hash, namespace_tag, which, layout::instance_hash(hash, which)};
+  }
 };
 [[nodiscard]] std::uint64_t hash_key(std::string_view key, std::uint64_t seed) noexcept;
 [[nodiscard]] std::uint16_t namespace_tag(std::string_view name, std::uint64_t seed) noexcept;
 [[nodiscard]] HashedName hashed(std::string_view key, std::uint64_t seed) noexcept;
+// Where a record's probe begins.
+[[nodiscard]] std::uint64_t place_of(const RecordView& record, std::uint64_t seed) noexcept;
 
 class WriterIndex {
  public:
@@ -45,8 +53,8 @@ class WriterIndex {
   };
   // `copy` holds the record when it was found.
   [[nodiscard]] Place find(const HashedName& name, RecordCopy& copy) const;
-  // The slot that leads to `location`, of a record whose key hashes to `hash`.
-  [[nodiscard]] layout::Word64* find_location(std::uint64_t hash,
+  // The slot that leads to `location`, of a record with that place.
+  [[nodiscard]] layout::Word64* find_location(std::uint64_t place,
                                               std::uint32_t location) const noexcept;
 
   // Puts a slot value where find() said. Publishes.

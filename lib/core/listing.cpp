@@ -21,7 +21,7 @@ Errc read_slot(const Segment& segment, const layout::Partition& partition, PidWa
     if (layout::location_of_slot(value) == 0) return Errc::ok;
     if (namespace_name && layout::tag_of_slot(value) != tag) return Errc::ok;
     const Word64* record = nullptr;
-    switch (read_record<false>(segment, partition, slot, value, {}, found, record)) {
+    switch (read_record<false>(segment, partition, slot, value, {}, 0, found, record)) {
       case Fate::other:  // retired just now
         return Errc::ok;
       case Fate::corrupt:
@@ -31,6 +31,7 @@ Errc read_slot(const Segment& segment, const layout::Partition& partition, PidWa
       case Fate::read:
         break;
     }
+    if (layout::is_anchor(ServiceAccess::words(found)[layout::kKindWord])) return Errc::ok;
     const std::uint64_t stamp = ServiceAccess::words(found)[layout::kStampWord];
     switch (judge_owner(segment, watch, found)) {
       case OwnerFate::alive:
@@ -56,16 +57,19 @@ bool is_more_than_there_is(const Segment& segment, std::uint64_t bytes) {
 }
 
 // A name that was unregistered and registered again while the partition was read may have been seen
-// twice, under two ids: the later one stays.
+// twice, under two ids: the later one stays. So with each instance of a shared name.
 void keep_latest(std::vector<Service>& services, std::size_t first) {
-  std::sort(services.begin() + static_cast<std::ptrdiff_t>(first), services.end(),
-            [](const Service& a, const Service& b) {
-              return a.full_name() != b.full_name() ? a.full_name() < b.full_name()
-                                                    : a.id() > b.id();
-            });
-  services.erase(std::unique(services.begin() + static_cast<std::ptrdiff_t>(first), services.end(),
-                             [](const Service& a, const Service& b) {
-                               return a.full_name() == b.full_name();
+  const auto begin = services.begin() + static_cast<std::ptrdiff_t>(first);
+  const auto ordinal = [](const Service& service) {
+    return layout::ordinal_of(ServiceAccess::words(service)[layout::kKindWord]);
+  };
+  std::sort(begin, services.end(), [&](const Service& a, const Service& b) {
+    if (a.full_name() != b.full_name()) return a.full_name() < b.full_name();
+    return ordinal(a) != ordinal(b) ? ordinal(a) < ordinal(b) : a.id() > b.id();
+  });
+  services.erase(std::unique(begin, services.end(),
+                             [&](const Service& a, const Service& b) {
+                               return a.full_name() == b.full_name() && ordinal(a) == ordinal(b);
                              }),
                  services.end());
 }

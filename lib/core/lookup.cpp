@@ -6,6 +6,7 @@
 #include <bit>
 
 #include "core/index.hpp"
+#include "core/instances.hpp"
 #include "core/record_reading.hpp"
 #include "sys/kernel_mark.hpp"
 
@@ -17,14 +18,13 @@ using layout::kBucketSlots;
 using layout::kHeaderWords;
 using layout::Word64;
 
-namespace {
-
 // Whatever the record, the owner and the bucket are. (tests/model/lookup.pml: Reader)
-[[gnu::noinline]] Errc lookup_any(const Segment& segment, PidWatch& watch, std::string_view key,
-                                  std::uint64_t hash, Service& found) {
+Errc lookup_at(const Segment& segment, PidWatch& watch, std::string_view key, std::uint64_t hash,
+               std::uint16_t ordinal, Service& found) {
   ServiceAccess::clear(found);
   const layout::Partition& partition = segment.partition(segment.partition_of(hash));
-  const std::uint16_t wanted = layout::slot_hash(hash);
+  const std::uint64_t place = layout::instance_hash(hash, ordinal);
+  const std::uint16_t wanted = layout::slot_hash(place);
   int retries = 0;
   for (; retries < kMaxRetries; ++retries) {
     const std::uint64_t rebuilds = partition.rebuilds.load(std::memory_order_acquire);
@@ -33,7 +33,7 @@ namespace {
     const Word64* slots = segment.slots(index);
     if (slots == nullptr) return Errc::corrupt;
     const std::uint64_t buckets = index.slots() / kBucketSlots;
-    std::uint64_t bucket = home_bucket(hash, index.log2_slots);
+    std::uint64_t bucket = home_bucket(place, index.log2_slots);
     bool changed = false;
     for (std::uint64_t probe = 0; probe < buckets && !changed; ++probe) {
       const Word64* const at = slots + bucket * kBucketSlots;
@@ -42,7 +42,7 @@ namespace {
         const std::uint64_t value = slot.load(std::memory_order_acquire);
         if (layout::hash_of_slot(value) != wanted || layout::location_of_slot(value) == 0) continue;
         const Word64* record = nullptr;
-        switch (read_record<true>(segment, partition, slot, value, key, found, record)) {
+        switch (read_record<true>(segment, partition, slot, value, key, ordinal, found, record)) {
           case Fate::other:
             continue;
           case Fate::corrupt:
@@ -87,6 +87,17 @@ namespace {
     }
   }
   return Errc::busy;
+}
+
+namespace {
+
+[[gnu::noinline]] Errc lookup_any(const Segment& segment, PidWatch& watch, std::string_view key,
+                                  std::uint64_t hash, Service& found) {
+  const Errc outcome = lookup_at(segment, watch, key, hash, 0, found);
+  if (outcome != Errc::ok || !layout::is_anchor(ServiceAccess::words(found)[layout::kKindWord])) {
+    return outcome;
+  }
+  return lookup_instance(segment, watch, key, hash, found);
 }
 
 }  // namespace
@@ -153,8 +164,12 @@ Errc lookup(const Segment& segment, PidWatch& watch, std::string_view key, Servi
   return Errc::ok;
 }
 
-const Word64* stamp_of(const Segment& segment, std::string_view key, std::uint64_t stamp) noexcept {
-  const std::uint64_t hash = hash_key(key, segment.hash_seed());
+const Word64* stamp_of(const Segment& segment, const Service& service) noexcept {
+  const std::uint64_t* image = ServiceAccess::words(service);
+  const std::uint64_t stamp = image[layout::kStampWord];
+  const std::uint64_t hash =
+      layout::instance_hash(hash_key(service.full_name(), segment.hash_seed()),
+                            layout::ordinal_of(image[layout::kKindWord]));
   const layout::Partition& partition = segment.partition(segment.partition_of(hash));
   const IndexDescriptor index =
       IndexDescriptor::of(partition.descriptor.load(std::memory_order_acquire));

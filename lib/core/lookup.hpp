@@ -25,8 +25,13 @@ namespace shmreg::core {
 [[nodiscard]] Errc lookup(const Segment& segment, PidWatch& watch, std::string_view key,
                           Service& found);
 
-// The stamp of the key's record, where that has this stamp; null where it is no longer in place.
-[[nodiscard]] const layout::Word64* stamp_of(const Segment& segment, std::string_view key,
-                                             std::uint64_t stamp) noexcept;
+// What stands at the name itself, be it an anchor, or at one of its instances' ordinals. `hash` is
+// the key's.
+[[nodiscard]] Errc lookup_at(const Segment& segment, PidWatch& watch, std::string_view key,
+                             std::uint64_t hash, std::uint16_t ordinal, Service& found);
+
+// Where the stamp of the service's record lies; null where that is no longer in place.
+[[nodiscard]] const layout::Word64* stamp_of(const Segment& segment,
+                                             const Service& service) noexcept;
 
 }  // namespace shmreg::core

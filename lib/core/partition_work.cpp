@@ -104,7 +104,7 @@ void PartitionWork::publish(WriterIndex& index, Word64* slot, const HashedName& 
                             std::uint32_t location, layout::ChangeKind kind, std::uint64_t id,
                             std::uint32_t retired) {
   log_.begin(kind, id, {location, retired});
-  const std::uint64_t value = layout::make_slot(name.hash, name.namespace_tag, location);
+  const std::uint64_t value = layout::make_slot(name.place, name.namespace_tag, location);
   if (planted(Fault::slot_before_record)) {
     Word64& stamp = segment_.record(location, sizeof(RecordHeader))[layout::kStampWord];
     const std::uint64_t written = stamp.exchange(0);
@@ -186,6 +186,46 @@ void PartitionWork::remove(WriterIndex& index, Word64* slot, const RecordCopy& r
   index.clear(slot);
   log_.commit(hash_key(record.view().key(), segment_.hash_seed()));
   give_cell(header.cell, record.view().owner_life());
+  if (header.ordinal != 0) leave(index, record.view().key());
+}
+
+Status PartitionWork::add_anchor(WriterIndex& index, Word64* slot, const HashedName& name) {
+  New anchor;
+  anchor.header.id = segment_.header().next_id.fetch_add(1, std::memory_order_acq_rel);
+  anchor.header.owner_kind = static_cast<std::uint8_t>(OwnerKind::permanent);
+  anchor.header.flags = layout::kAnchor;
+  anchor.name = &name;
+  const Result<std::uint32_t> cell = add_cell(anchor.header.id, 0, std::nullopt);
+  if (!cell) return cell.status();
+  anchor.header.cell = cell.value();
+  const Result<std::uint32_t> location = compose(anchor);
+  if (!location) {
+    give_cell(cell.value(), std::nullopt);
+    return location.status();
+  }
+  set_cell_location(cell.value(), location.value());
+  // No change of the table: nothing is registered by it.
+  index.fill(slot, layout::make_slot(name.place, name.namespace_tag, location.value()));
+  return {};
+}
+
+void PartitionWork::leave(WriterIndex& index, std::string_view key) {
+  RecordCopy anchor;
+  const WriterIndex::Place place = index.find(hashed(key, segment_.hash_seed()), anchor);
+  if (place.slot == nullptr || !is_anchor(anchor.view())) return;
+  const RecordHeader& header = anchor.view().header();
+  HealthCell* cell = segment_.cell(header.cell);
+  if (cell == nullptr) return;
+  auto state = layout::AnchorState::of(cell->deadline_ns.load(std::memory_order_relaxed));
+  if (state.count > 1) {
+    --state.count;
+    cell->deadline_ns.store(state.word(), std::memory_order_release);
+    return;
+  }
+  anchor.words()[layout::kStampWord].store(0, std::memory_order_release);
+  index.clear(place.slot);
+  give_cell(header.cell, std::nullopt);
+  memory_.give_record(place.location, header.size_class);
 }
 
 void PartitionWork::remove_ended(WriterIndex& index, Word64* slot, const RecordCopy& record,
@@ -221,8 +261,7 @@ std::uint64_t PartitionWork::drain_list(std::uint32_t entry) {
         life->generation != list.generation.load(std::memory_order_relaxed)) {
       break;
     }
-    Word64* slot =
-        index.find_location(hash_key(record.view().key(), segment_.hash_seed()), location);
+    Word64* slot = index.find_location(place_of(record.view(), segment_.hash_seed()), location);
     if (slot == nullptr) break;
     remove(index, slot, record, location, layout::ChangeKind::died);
     ++drained;
@@ -293,8 +332,8 @@ Status PartitionWork::rebuild() {
     const std::uint64_t value = before.slots()[i].load(std::memory_order_relaxed);
     const std::uint32_t location = layout::location_of_slot(value);
     if (location == 0 || !record.read(segment_, location)) continue;
-    const std::uint64_t hash = hash_key(record.view().key(), segment_.hash_seed());
-    std::uint64_t bucket = home_bucket(hash, fresh.log2_slots);
+    const std::uint64_t place = place_of(record.view(), segment_.hash_seed());
+    std::uint64_t bucket = home_bucket(place, fresh.log2_slots);
     for (std::uint64_t probe = 0; probe < fresh.slots(); ++probe) {
       if (probes_left-- == 0) {
         memory_.give_index(fresh);

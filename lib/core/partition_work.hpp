@@ -68,6 +68,11 @@ class PartitionWork {
   void set_cell_location(std::uint32_t cell, std::uint32_t location) noexcept;
   void give_cell(std::uint32_t cell, const std::optional<layout::EntryLife>& life) noexcept;
 
+  // Inside a DirtySection: makes the name a shared one, without an instance.
+  [[nodiscard]] Status add_anchor(WriterIndex& index, layout::Word64* slot, const HashedName& name);
+  // Inside a DirtySection: the name has one instance less; with its last one the anchor goes.
+  void leave(WriterIndex& index, std::string_view key);
+
   // Makes the entry's list this life's: what an earlier life left on it is taken away first. To be
   // called before anything is looked up that add_cell is to be called for. How many went.
   std::uint64_t adopt_list(const layout::EntryLife& life);

@@ -56,6 +56,11 @@ class RecordView {
   std::span<const unsigned char> bytes_;
 };
 
+// Whether it is no service but what leads to a shared name's instances.
+[[nodiscard]] inline bool is_anchor(const RecordView& record) noexcept {
+  return (record.header().flags & layout::kAnchor) != 0;
+}
+
 // Walks attributes; stops at the first that does not fit what is left.
 class AttributeReader {
  public:

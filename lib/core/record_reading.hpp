@@ -82,13 +82,14 @@ enum class Fate : std::uint8_t { read, other, changed, corrupt };
 }
 
 // Modelled in tests/model/lookup.pml: Reader.
-// Copies the record at `slot` into `found` if it is `key`'s (or any, without a key).
+// Copies the record at `slot` into `found` if it is `key`'s with that ordinal (or any, without a
+// key).
 template <bool kWithKey>
 [[gnu::always_inline]] inline Fate read_record(const Segment& segment,
                                                const layout::Partition& partition,
                                                const layout::Word64& slot, std::uint64_t value,
-                                               std::string_view key, Service& found,
-                                               const layout::Word64*& record) {
+                                               std::string_view key, std::uint16_t ordinal,
+                                               Service& found, const layout::Word64*& record) {
   const layout::Word64* words =
       segment.record(layout::location_of_slot(value), kSmallestRecordBytes);
   if (words == nullptr) {
@@ -113,7 +114,8 @@ template <bool kWithKey>
     return unchanged(stamp) ? Fate::corrupt : Fate::changed;
   }
   if constexpr (kWithKey) {
-    if (key_bytes != key.size() || !key_equals(words + layout::kHeaderWords, key)) {
+    if (key_bytes != key.size() || layout::ordinal_of(kind) != ordinal ||
+        !key_equals(words + layout::kHeaderWords, key)) {
       return planted(Fault::mismatch_unchecked) || unchanged(stamp) ? Fate::other : Fate::changed;
     }
   }

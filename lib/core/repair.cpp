@@ -1,6 +1,10 @@
 #include "core/repair.hpp"
 
+#include <algorithm>
+#include <string>
+#include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 #include "core/change_log.hpp"
 #include "core/index.hpp"
@@ -33,8 +37,10 @@ class Repair {
       return {Errc::corrupt, "partition " + std::to_string(index_) +
                                  ": the index descriptor leads outside of the segment"};
     }
-    reset();
-    for (std::uint64_t i = 0; i < slots.slot_count(); ++i) keep_or_clear(slots, slots.slots()[i]);
+    do {
+      reset();
+      for (std::uint64_t i = 0; i < slots.slot_count(); ++i) keep_or_clear(slots, slots.slots()[i]);
+    } while (drop_lonely());
     settle_change();
     keep_what_the_log_keeps();
     give_back_the_rest(slots.descriptor());
@@ -46,6 +52,11 @@ class Repair {
 
  private:
   void reset() {
+    reachable_.clear();
+    cells_.clear();
+    names_.clear();
+    services_ = 0;
+    tombstones_ = 0;
     for (auto& list : partition_.free_records) list.store(0, std::memory_order_release);
     for (auto& list : partition_.free_indices) list.store(0, std::memory_order_release);
     partition_.free_cells.store(0, std::memory_order_release);
@@ -77,6 +88,43 @@ class Repair {
     reachable_.insert(location);
     cells_.insert(record.view().header().cell);
     adopt_cell(record, location);
+    note_sharing(slot, record);
+  }
+
+  // An anchor, or an instance, for what the anchor is to say.
+  void note_sharing(Word64& slot, const RecordCopy& record) {
+    const layout::RecordHeader& header = record.view().header();
+    if (is_anchor(record.view())) {
+      SharedName& name = names_[std::string(record.view().key())];
+      name.anchor = &slot;
+      name.cell = segment_.cell(header.cell);
+    } else if (header.ordinal != 0) {
+      SharedName& name = names_[std::string(record.view().key())];
+      name.instances.push_back(&slot);
+      name.state.last = std::max(name.state.last, header.ordinal);
+      ++name.state.count;
+      name.has_health = name.has_health || segment_.cell(header.cell)->health.load() != 0;
+    }
+  }
+
+  // What each anchor says is set anew. Anchors without an instance, and (which only a stray write
+  // can have brought about) instances without an anchor, which no lookup finds, go. Whether any
+  // did.
+  bool drop_lonely() {
+    bool any = false;
+    for (auto& [key, name] : names_) {
+      if (name.anchor == nullptr || name.state.count == 0) {
+        any = true;
+        if (name.anchor != nullptr) name.instances.push_back(name.anchor);
+        for (Word64* slot : name.instances) slot->store(layout::kTombstone);
+        continue;
+      }
+      name.cell->deadline_ns.store(name.state.word(), std::memory_order_release);
+      name.cell->health.store(
+          static_cast<std::uint32_t>(name.has_health ? Health::starting : Health::unknown),
+          std::memory_order_release);
+    }
+    return any;
   }
 
   // A slot counts if it leads to a record of this partition, alive by its stamp, whose key belongs
@@ -84,10 +132,10 @@ class Repair {
   [[nodiscard]] bool sensible(std::uint64_t value, std::uint32_t location, RecordCopy& record) {
     if (!record.read(segment_, location) || record.stamp() == 0) return false;
     if (!is_record_of(segment_, index_, location, record.view().header().size_class)) return false;
-    const std::uint64_t hash = hash_key(record.view().key(), segment_.hash_seed());
+    const std::uint64_t place = place_of(record.view(), segment_.hash_seed());
     const std::uint32_t cell = record.view().header().cell;
-    return segment_.partition_of(hash) == index_ &&
-           layout::hash_of_slot(value) == layout::slot_hash(hash) &&
+    return segment_.partition_of(place) == index_ &&
+           layout::hash_of_slot(value) == layout::slot_hash(place) &&
            !reachable_.contains(location) && is_cell_of(segment_, index_, cell) &&
            !cells_.contains(cell);
   }
@@ -96,8 +144,7 @@ class Repair {
   // brought it about; of two slots with one record this keeps the one that lookups find.)
   [[nodiscard]] bool found_by_probing(const WriterIndex& slots, const Word64& slot,
                                       std::uint32_t location, const RecordCopy& record) const {
-    return slots.find_location(hash_key(record.view().key(), segment_.hash_seed()), location) ==
-           &slot;
+    return slots.find_location(place_of(record.view(), segment_.hash_seed()), location) == &slot;
   }
 
   void adopt_cell(const RecordCopy& record, std::uint32_t location) {
@@ -190,11 +237,20 @@ class Repair {
     });
   }
 
+  struct SharedName {
+    Word64* anchor = nullptr;
+    HealthCell* cell = nullptr;  // the anchor's
+    std::vector<Word64*> instances;
+    layout::AnchorState state;
+    bool has_health = false;
+  };
+
   const Segment& segment_;
   layout::Partition& partition_;
   std::uint32_t index_;
   PartitionMemory memory_;
   ChangeLog log_;
+  std::unordered_map<std::string, SharedName> names_;
   std::unordered_set<std::uint32_t> reachable_;
   std::unordered_set<std::uint32_t> held_;  // by the change log
   std::unordered_set<std::uint32_t> cells_;

@@ -15,11 +15,6 @@ std::uint64_t owner_word(const std::optional<layout::EntryLife>& life) noexcept 
   return life ? std::uint64_t{life->generation} << 32 | (life->entry + 1) : 0;
 }
 
-Status index_corrupt() {
-  return {Errc::corrupt,
-          "an index descriptor leads outside of the segment; regctl doctor tells more"};
-}
-
 bool out_of_room(Errc code) { return code == Errc::segment_full || code == Errc::no_space; }
 
 }  // namespace
@@ -38,49 +33,77 @@ bool ServiceTable::is_owners_own(const PartitionWork& work, const Registering& r
          (!old.owner_life() || *old.owner_life() == writer_.life);
 }
 
+Status ServiceTable::taken(const PartitionWork& work, const Registering& request,
+                           const RecordView& old) const {
+  std::string text =
+      quoted(request.name.key) + " is already registered by " + work.describe_holder(old);
+  if (request.shared != (old.header().ordinal != 0)) {
+    text += request.shared ? ", which does not share it" : ", as one that shares it";
+  }
+  const bool own = request.process && request.process == writer_.self;
+  return {Errc::already_registered,
+          text + (own ? "; replace it, or register another name"
+                      : "; unregister or --replace it, or register another name")};
+}
+
 Result<std::uint64_t> ServiceTable::add(const Registering& request) {
-  const HashedName& name = request.name;
-  PartitionLock lock(writer_);
-  if (Status locked = lock.acquire(segment_.partition_of(name.hash)); !locked) return locked;
-  PartitionWork work(writer_, lock);
-  WriterIndex index(segment_, lock.partition());
-  if (!index.valid()) return index_corrupt();
+  NameWork name(writer_, request.name);
+  if (Status opened = name.open(); !opened) return opened;
+  PartitionWork& work = name.work();
   if (request.life) work.adopt_list(*request.life);
 
-  RecordCopy old;
-  WriterIndex::Place place = index.find(name, old);
-  const bool ended =
-      place.slot != nullptr && (old.stamp() == 0 || work.alive(old.view()) == Alive::no);
-  if (place.slot != nullptr && !ended) {
-    if (!request.replace && !is_owners_own(work, request, old.view())) {
-      return Status(Errc::already_registered,
-                    quoted(name.key) + " is already registered by " +
-                        work.describe_holder(old.view()) +
-                        (request.process && request.process == writer_.self
-                             ? "; replace it, or register another name"
-                             : "; unregister or --replace it, or register another name"));
+  // Nothing is changed before it is certain that nobody is in the way.
+  const bool joins = request.shared && !request.replace && name.shared();
+  Status in_the_way;
+  std::optional<std::uint16_t> own;  // what this owner has there already
+  bool others = false;
+  name.for_each([&](NameWork::Found& found) {
+    const RecordView& old = found.record.view();
+    if (found.record.stamp() == 0 || work.alive(old) == Alive::no) {
+      others = true;
+    } else if (is_owners_own(work, request, old)) {
+      own = old.header().ordinal;
+    } else if (!joins && !request.replace) {
+      in_the_way = taken(work, request, old);
+      return false;
+    } else {
+      others = true;
     }
-  }
+    return true;
+  });
+  if (!in_the_way) return in_the_way;
 
-  const DirtySection dirty(lock.partition());
-  if (ended) {
-    // Told by itself: its end is one change, the registration that takes its place another.
-    work.remove_ended(index, place.slot, old, place.location);
-    place = index.find(name, old);
+  const DirtySection dirty(name.partition());
+  // One registration takes another's place with one store. All else goes first: what has ended,
+  // told as a change of its own, and what a change between shared and not leaves no place for.
+  const bool in_place = own ? joins || (*own == 0 && !request.shared)
+                            : request.replace && !request.shared && !name.shared();
+  if (others || (own && !in_place)) {
+    name.for_each([&](NameWork::Found& found) {
+      const RecordView& old = found.record.view();
+      const bool ended = found.record.stamp() == 0 || work.alive(old) == Alive::no;
+      if (ended) {
+        work.remove_ended(name.index(), found.place.slot, found.record, found.place.location);
+      } else if (!joins && !in_place) {
+        work.remove(name.index(), found.place.slot, found.record, found.place.location,
+                    layout::ChangeKind::unregistered);
+      }
+      return true;
+    });
   }
-  if (place.slot == nullptr && (place.free == nullptr || index.wants_rebuild())) {
-    const Status rebuilt = work.rebuild();
-    index = WriterIndex(segment_, lock.partition());
-    place = index.find(name, old);
-    // Without a larger index there may still be a free slot in this one.
-    if (place.slot == nullptr && place.free == nullptr) {
-      return rebuilt ? Status(Errc::corrupt,
-                              "an index holds more than its partition counts; regctl "
-                              "doctor tells more")
-                     : rebuilt;
-    }
-  }
+  if (!request.shared) return put(name, 0, request);
+  const Result<std::uint16_t> ordinal = name.join(in_place ? own : std::nullopt);
+  if (!ordinal) return ordinal.status();
+  Result<std::uint64_t> id = put(name, ordinal.value(), request);
+  if (!id) work.leave(name.index(), request.name.key);
+  return id;
+}
 
+Result<std::uint64_t> ServiceTable::put(NameWork& name, std::uint16_t ordinal,
+                                        const Registering& request) {
+  PartitionWork& work = name.work();
+  NameWork::Found at;
+  if (Status place = name.make_place(ordinal, at); !place) return place;
   const std::uint64_t id = segment_.header().next_id.fetch_add(1, std::memory_order_acq_rel);
   const std::uint64_t now = sys::monotonic_clock_ns();
   const std::uint64_t deadline = request.kind == OwnerKind::ttl ? now + request.period_ns : 0;
@@ -91,7 +114,8 @@ Result<std::uint64_t> ServiceTable::add(const Registering& request) {
   record.header.registered_mono_ns = now;
   record.header.owner_kind = static_cast<std::uint8_t>(request.kind);
   record.header.flags = request.kind == OwnerKind::ttl ? layout::kCellHasState : 0;
-  record.name = &name;
+  record.header.ordinal = ordinal;
+  record.name = &at.name;
   record.content = request.content;
 
   const auto compose = [&]() -> Result<std::uint32_t> {
@@ -104,68 +128,79 @@ Result<std::uint64_t> ServiceTable::add(const Registering& request) {
   };
   Result<std::uint32_t> location = compose();
   if (!location && out_of_room(location.code()) && work.make_room()) {
-    place = index.find(name, old);
+    if (Status place = name.make_place(ordinal, at); !place) return place;
     location = compose();
   }
   if (!location) return location.status();
   work.set_cell_location(record.header.cell, location.value());
-  work.publish(index, place.slot != nullptr ? place.slot : place.free, name, location.value(),
-               layout::ChangeKind::registered, id, place.slot != nullptr ? place.location : 0);
-  if (place.slot != nullptr) work.retire(old, true);
+  work.publish(name.index(), at.there() ? at.place.slot : at.place.free, at.name, location.value(),
+               layout::ChangeKind::registered, id, at.there() ? at.place.location : 0);
+  if (!at.there()) return id;
+  work.retire(at.record, true);
+  if (ordinal != 0) work.leave(name.index(), request.name.key);  // counted twice
   return id;
 }
 
-Result<bool> ServiceTable::remove(const HashedName& name, std::optional<std::uint64_t> id,
+Result<bool> ServiceTable::remove(const HashedName& key, std::optional<std::uint64_t> id,
                                   bool force) {
-  PartitionLock lock(writer_);
-  if (Status locked = lock.acquire(segment_.partition_of(name.hash)); !locked) return locked;
-  PartitionWork work(writer_, lock);
-  WriterIndex index(segment_, lock.partition());
-  if (!index.valid()) return index_corrupt();
-  RecordCopy record;
-  const WriterIndex::Place place = index.find(name, record);
-  if (place.slot == nullptr || record.stamp() == 0) return false;
-  const RecordView& view = record.view();
-  if (id && *id != view.header().id) return false;
-  const Alive alive = work.alive(view);
-  if (alive != Alive::no && !force && !work.is_own(view) &&
-      static_cast<OwnerKind>(view.header().owner_kind) == OwnerKind::process) {
-    return Status(Errc::not_owner,
-                  quoted(name.key) + " belongs to " + work.describe_holder(view) +
-                      ", which registered it for itself; --force takes it away all the same");
-  }
-  const DirtySection dirty(lock.partition());
-  if (alive == Alive::no) {
-    work.remove_ended(index, place.slot, record, place.location);
-    return false;
-  }
-  work.remove(index, place.slot, record, place.location, layout::ChangeKind::unregistered);
-  return true;
+  NameWork name(writer_, key);
+  if (Status opened = name.open(); !opened) return opened;
+  PartitionWork& work = name.work();
+  const auto is_meant = [&](const NameWork::Found& found) {
+    return found.record.stamp() != 0 && (!id || *id == found.record.view().header().id);
+  };
+  bool any = false;
+  Status refused;
+  name.for_each([&](const NameWork::Found& found) {
+    const RecordView& record = found.record.view();
+    if (!is_meant(found)) return true;
+    any = true;
+    if (!force && !work.is_own(record) &&
+        static_cast<OwnerKind>(record.header().owner_kind) == OwnerKind::process &&
+        work.alive(record) != Alive::no) {
+      refused = {Errc::not_owner,
+                 quoted(key.key) + " belongs to " + work.describe_holder(record) +
+                     ", which registered it for itself; --force takes it away all the same"};
+    }
+    return refused.ok();
+  });
+  if (!refused) return refused;
+  if (!any) return false;
+  const DirtySection dirty(name.partition());
+  bool removed = false;
+  name.for_each([&](const NameWork::Found& found) {
+    if (!is_meant(found)) return true;
+    if (work.alive(found.record.view()) == Alive::no) {
+      work.remove_ended(name.index(), found.place.slot, found.record, found.place.location);
+    } else {
+      work.remove(name.index(), found.place.slot, found.record, found.place.location,
+                  layout::ChangeKind::unregistered);
+      removed = true;
+    }
+    return true;
+  });
+  return removed;
 }
 
-Status ServiceTable::update(const HashedName& name, std::optional<std::uint64_t> id,
+Status ServiceTable::update(const HashedName& key, std::optional<std::uint64_t> id,
                             const Content& content) {
-  PartitionLock lock(writer_);
-  if (Status locked = lock.acquire(segment_.partition_of(name.hash)); !locked) return locked;
-  PartitionWork work(writer_, lock);
-  WriterIndex index(segment_, lock.partition());
-  if (!index.valid()) return index_corrupt();
-  RecordCopy old;
-  const WriterIndex::Place place = index.find(name, old);
-  const bool there =
-      place.slot != nullptr && old.stamp() != 0 && work.alive(old.view()) != Alive::no;
+  NameWork name(writer_, key);
+  if (Status opened = name.open(); !opened) return opened;
+  PartitionWork& work = name.work();
+  NameWork::Found found;
+  const bool there = name.find(id, found) && found.record.stamp() != 0 &&
+                     work.alive(found.record.view()) != Alive::no;
+  const auto& old = found.record;
   if (id && (!there || old.view().header().id != *id)) {
     return {Errc::registration_lost,
-            quoted(name.key) + " is no longer registered under id " + std::to_string(*id) +
+            quoted(key.key) + " is no longer registered under id " + std::to_string(*id) +
                 (there ? "; it is now held by " + work.describe_holder(old.view()) : "")};
   }
-  if (!there) return {Errc::not_found, "no service " + quoted(name.key)};
+  if (!there) return {Errc::not_found, "no service " + quoted(key.key)};
   if (!work.is_own(old.view())) {
-    return {Errc::not_owner, quoted(name.key) + " belongs to " + work.describe_holder(old.view()) +
+    return {Errc::not_owner, quoted(key.key) + " belongs to " + work.describe_holder(old.view()) +
                                  "; only its owner may update it"};
   }
-
-  const DirtySection dirty(lock.partition());
   // The same registration: header, cell and owner stay; what names the owner is carried over.
   std::vector<unsigned char> attributes(content.attributes.begin(), content.attributes.end());
   AttributeReader reader(old.view().attributes());
@@ -175,111 +210,110 @@ Status ServiceTable::update(const HashedName& name, std::optional<std::uint64_t>
       append_attribute(attributes, attribute->kind, attribute->key, attribute->value);
     }
   }
-  PartitionWork::New record;
-  record.header = old.view().header();
-  record.name = &name;
-  record.content = {content.endpoint, attributes};
-  if (layout::kRecordHeaderBytes + name.key.size() + content.endpoint.size() + attributes.size() >
+  if (layout::kRecordHeaderBytes + key.key.size() + content.endpoint.size() + attributes.size() >
       layout::kMaxRecordBytes) {
-    return {Errc::invalid_argument, quoted(name.key) + " would be over 64 KiB"};
+    return {Errc::invalid_argument, quoted(key.key) + " would be over 64 KiB"};
   }
+  const DirtySection dirty(name.partition());
+  return renew_record(name, found, {content.endpoint, attributes}, layout::ChangeKind::updated,
+                      old.view().header().flags);
+}
+
+Status ServiceTable::renew_record(NameWork& name, NameWork::Found& found, const Content& content,
+                                  layout::ChangeKind kind, std::uint8_t flags) {
+  PartitionWork& work = name.work();
+  PartitionWork::New record;
+  record.header = found.record.view().header();
+  record.header.flags = flags;
+  record.name = &found.name;
+  record.content = content;
   Result<std::uint32_t> location = work.compose(record);
   if (!location && out_of_room(location.code()) && work.make_room()) {
     location = work.compose(record);
   }
   if (!location) return location.status();
-  work.publish(index, place.slot, name, location.value(), layout::ChangeKind::updated,
-               record.header.id, place.location);
+  work.publish(name.index(), found.place.slot, found.name, location.value(), kind, record.header.id,
+               found.place.location);
   work.set_cell_location(record.header.cell, location.value());
-  work.retire(old, false);
+  work.retire(found.record, false);
   return {};
 }
 
-Result<bool> ServiceTable::renew(const HashedName& name, std::uint64_t id) {
-  PartitionLock lock(writer_);
-  if (Status locked = lock.acquire(segment_.partition_of(name.hash)); !locked) return locked;
-  PartitionWork work(writer_, lock);
-  const WriterIndex index(segment_, lock.partition());
-  if (!index.valid()) return index_corrupt();
-  RecordCopy record;
-  const WriterIndex::Place place = index.find(name, record);
-  if (place.slot == nullptr || record.stamp() == 0) return false;
-  const RecordHeader& header = record.view().header();
-  if (header.id != id || work.alive(record.view()) == Alive::no) return false;
-  if (static_cast<OwnerKind>(header.owner_kind) != OwnerKind::ttl) {
-    return Status(Errc::invalid_argument, quoted(name.key) +
-                                              " has no time to live: it is held by " +
-                                              work.describe_holder(record.view()));
+Result<layout::HealthCell*> ServiceTable::cell_of(const RecordView& record) const {
+  layout::HealthCell* cell = segment_.cell(record.header().cell);
+  if (cell != nullptr && cell->id.load(std::memory_order_acquire) == record.header().id)
+    return cell;
+  return Status(Errc::corrupt, "a health cell is not its record's; regctl doctor tells more");
+}
+
+Result<bool> ServiceTable::renew(const HashedName& key, std::uint64_t id) {
+  NameWork name(writer_, key);
+  if (Status opened = name.open(); !opened) return opened;
+  NameWork::Found found;
+  if (!name.find(id, found) || found.record.stamp() == 0) return false;
+  const RecordView& record = found.record.view();
+  if (record.header().id != id || name.work().alive(record) == Alive::no) return false;
+  if (static_cast<OwnerKind>(record.header().owner_kind) != OwnerKind::ttl) {
+    return Status(Errc::invalid_argument, quoted(key.key) + " has no time to live: it is held by " +
+                                              name.work().describe_holder(record));
   }
-  layout::HealthCell* cell = segment_.cell(header.cell);
-  if (cell == nullptr || cell->id.load(std::memory_order_acquire) != id) {
-    return Status(Errc::corrupt, "a health cell is not its record's; regctl doctor tells more");
-  }
+  const Result<layout::HealthCell*> cell = cell_of(record);
+  if (!cell) return cell.status();
   // One store, after the id was compared under the lock: readers see the old deadline or the new.
-  cell->deadline_ns.store(sys::monotonic_clock_ns() + record.view().period_ns(),
-                          std::memory_order_release);
+  cell.value()->deadline_ns.store(sys::monotonic_clock_ns() + record.period_ns(),
+                                  std::memory_order_release);
   return true;
 }
 
-Status ServiceTable::set_health(const HashedName& name, Health health) {
-  PartitionLock lock(writer_);
-  if (Status locked = lock.acquire(segment_.partition_of(name.hash)); !locked) return locked;
-  PartitionWork work(writer_, lock);
-  WriterIndex index(segment_, lock.partition());
-  if (!index.valid()) return index_corrupt();
-  RecordCopy old;
-  const WriterIndex::Place place = index.find(name, old);
-  if (place.slot == nullptr || old.stamp() == 0 || work.alive(old.view()) == Alive::no) {
-    return {Errc::not_found, "no service " + quoted(name.key)};
+Status ServiceTable::set_health(const HashedName& key, std::optional<std::uint64_t> id,
+                                Health health) {
+  NameWork name(writer_, key);
+  if (Status opened = name.open(); !opened) return opened;
+  PartitionWork& work = name.work();
+  NameWork::Found found;
+  const bool there = name.find(id, found) && found.record.stamp() != 0 &&
+                     work.alive(found.record.view()) != Alive::no;
+  if (!there && !id && name.shared()) {
+    return {Errc::invalid_argument,
+            quoted(key.key) + " is shared by several: whose health it is, its id must say"};
   }
-  const RecordHeader& header = old.view().header();
-  layout::HealthCell* cell = segment_.cell(header.cell);
-  if (cell == nullptr || cell->id.load(std::memory_order_acquire) != header.id) {
-    return {Errc::corrupt, "a health cell is not its record's; regctl doctor tells more"};
+  const RecordHeader header = there ? found.record.view().header() : RecordHeader{};
+  if (!there || (id && header.id != *id)) {
+    return {Errc::not_found, "no service " + quoted(key.key) +
+                                 (id ? " of id " + std::to_string(*id) : std::string())};
   }
+  const Result<layout::HealthCell*> cell = cell_of(found.record.view());
+  if (!cell) return cell.status();
   const auto value = static_cast<std::uint32_t>(health);
-  const DirtySection dirty(lock.partition());
+  const DirtySection dirty(name.partition());
   if ((header.flags & layout::kCellHasState) != 0) {
-    work.log().begin(layout::ChangeKind::health, header.id, {place.location, 0});
-    cell->health.store(value, std::memory_order_seq_cst);
-    work.log().commit(name.hash);
+    name.note_health();
+    work.log().begin(layout::ChangeKind::health, header.id, {found.place.location, 0});
+    cell.value()->health.store(value, std::memory_order_seq_cst);
+    work.log().commit(key.hash);
     return {};
   }
-  const std::string_view kept = old.view().attributes();
-  PartitionWork::New record;
-  record.header = header;
-  record.header.flags |= layout::kCellHasState;
-  record.name = &name;
-  record.content = {old.view().endpoint(),
-                    {reinterpret_cast<const unsigned char*>(kept.data()), kept.size()}};
-  Result<std::uint32_t> location = work.compose(record);
-  if (!location && out_of_room(location.code()) && work.make_room()) {
-    location = work.compose(record);
-  }
-  if (!location) return location.status();
+  const std::string_view kept = found.record.view().attributes();
   // Nobody looks there before a record says that there is something.
-  cell->health.store(value, std::memory_order_release);
-  work.publish(index, place.slot, name, location.value(), layout::ChangeKind::health, header.id,
-               place.location);
-  work.set_cell_location(header.cell, location.value());
-  work.retire(old, false);
-  return {};
+  cell.value()->health.store(value, std::memory_order_release);
+  name.note_health();
+  return renew_record(name, found,
+                      {found.record.view().endpoint(),
+                       {reinterpret_cast<const unsigned char*>(kept.data()), kept.size()}},
+                      layout::ChangeKind::health,
+                      static_cast<std::uint8_t>(header.flags | layout::kCellHasState));
 }
 
-Result<bool> ServiceTable::remove_if_ended(const HashedName& name, std::uint64_t id) {
-  PartitionLock lock(writer_);
-  if (Status locked = lock.acquire(segment_.partition_of(name.hash)); !locked) return locked;
-  PartitionWork work(writer_, lock);
-  WriterIndex index(segment_, lock.partition());
-  if (!index.valid()) return index_corrupt();
-  RecordCopy record;
-  const WriterIndex::Place place = index.find(name, record);
-  if (place.slot == nullptr || record.view().header().id != id ||
-      work.alive(record.view()) != Alive::no) {
+Result<bool> ServiceTable::remove_if_ended(const HashedName& key, std::uint64_t id) {
+  NameWork name(writer_, key);
+  if (Status opened = name.open(); !opened) return opened;
+  NameWork::Found found;
+  if (!name.find(id, found) || found.record.view().header().id != id ||
+      name.work().alive(found.record.view()) != Alive::no) {
     return false;
   }
-  const DirtySection dirty(lock.partition());
-  work.remove_ended(index, place.slot, record, place.location);
+  const DirtySection dirty(name.partition());
+  name.work().remove_ended(name.index(), found.place.slot, found.record, found.place.location);
   return true;
 }
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/index.hpp"
+#include "core/name_work.hpp"
 #include "core/partition_lock.hpp"
 #include "core/partition_work.hpp"
 
@@ -27,6 +28,7 @@ struct Registering {
   std::uint64_t period_ns = 0;                  // of a ttl
   Content content;                              // with process and period attributes included
   bool replace = false;
+  bool shared = false;  // as one instance among others
 };
 
 class ServiceTable {
@@ -36,7 +38,8 @@ class ServiceTable {
 
   // The registration id. already_registered names the holder.
   [[nodiscard]] Result<std::uint64_t> add(const Registering& request);
-  // False where it was not there, or not under that id. not_owner names the owner.
+  // False where it was not there, or not under that id. Without one all instances of a shared name
+  // go, or none. not_owner names the owner.
   [[nodiscard]] Result<bool> remove(const HashedName& name, std::optional<std::uint64_t> id,
                                     bool force);
   // not_found, not_owner; registration_lost where `id` is given and not the present one.
@@ -44,8 +47,10 @@ class ServiceTable {
                               const Content& content);
   [[nodiscard]] Result<bool> renew(const HashedName& name, std::uint64_t id);
 
-  // Sets what its health cell says; its first health is published with a new record. not_found.
-  [[nodiscard]] Status set_health(const HashedName& name, Health health);
+  // Sets what its health cell says; its first health is published with a new record. not_found;
+  // invalid_argument where a shared name's instance is not named by its id.
+  [[nodiscard]] Status set_health(const HashedName& name, std::optional<std::uint64_t> id,
+                                  Health health);
   // Takes it away if it still has that id and its owner has ended; whether it was so.
   [[nodiscard]] Result<bool> remove_if_ended(const HashedName& name, std::uint64_t id);
 
@@ -60,6 +65,16 @@ class ServiceTable {
  private:
   [[nodiscard]] bool is_owners_own(const PartitionWork& work, const Registering& request,
                                    const RecordView& old) const;
+  // What is said to who may not register.
+  [[nodiscard]] Status taken(const PartitionWork& work, const Registering& request,
+                             const RecordView& old) const;
+  // Inside a DirtySection: a new registration where the name, or the ordinal, has its place.
+  [[nodiscard]] Result<std::uint64_t> put(NameWork& name, std::uint16_t ordinal,
+                                          const Registering& request);
+  // Inside a DirtySection: the same registration with a new record.
+  [[nodiscard]] Status renew_record(NameWork& name, NameWork::Found& found, const Content& content,
+                                    layout::ChangeKind kind, std::uint8_t flags);
+  [[nodiscard]] Result<layout::HealthCell*> cell_of(const RecordView& record) const;
 
   const Writer& writer_;
   const Segment& segment_;

@@ -187,7 +187,9 @@ bool Watcher::has_happened(const ChangeImage& change) const {
   RecordCopy copy;
   if (retired || !copy.read(segment, change.records.record)) return false;
   Service found;
-  return lookup(segment, attachment_->watch(), copy.view().key(), found) == Errc::ok &&
+  const std::string_view key = copy.view().key();
+  return lookup_at(segment, attachment_->watch(), key, hash_key(key, segment.hash_seed()),
+                   copy.view().header().ordinal, found) == Errc::ok &&
          found.change() == change.number;
 }
 

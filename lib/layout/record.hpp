@@ -10,7 +10,7 @@
 //   word 5  change            change number
 //   word 6  cell (32), endpoint_bytes (16), attribute_bytes (16)
 //   word 7  key_bytes (16), namespace_bytes (8), owner_kind (8), size_class (8), flags (8),
-//           ordinal (16)
+//           ordinal (16): which instance of a shared name; 0: the name itself
 //   64 ...  key ("namespace/name"), endpoint, attributes, back to back, zero-padded to a word
 //
 // A reader touches the health cell only where `flags` says that there is something in it: a
@@ -33,7 +33,32 @@ inline constexpr std::size_t kRecordHeaderBytes = 64;
 inline constexpr std::size_t kMaxNameBytes = 255;  // namespace, and service name
 inline constexpr std::size_t kMaxKeyBytes = 2 * kMaxNameBytes + 1;
 
-inline constexpr std::uint8_t kCellHasState = 1;  // flags
+// flags
+inline constexpr std::uint8_t kCellHasState = 1;
+inline constexpr std::uint8_t kAnchor = 2;  // stands at a shared name; no service itself
+
+// A shared name is one anchor at the name itself and, at hashes of the name and their ordinals
+// (from 1), its instances: records like any other's. The anchor's health cell says which ordinals
+// can be in use: its deadline_ns is
+//
+//   63    48 47      16 15       0
+//   [ 0     ][ count 32 ][ last 16 ]   instances there are; the largest ordinal of any since the
+//                                      anchor was made
+//
+// and its health is other than 0 once any instance's health was set: before that a reader need not
+// look for one that is passing. The anchor goes with its last instance.
+struct AnchorState {
+  std::uint32_t count = 0;
+  std::uint16_t last = 0;
+
+  [[nodiscard]] static constexpr AnchorState of(std::uint64_t word) noexcept {
+    return {static_cast<std::uint32_t>(word >> 16), static_cast<std::uint16_t>(word)};
+  }
+  [[nodiscard]] constexpr std::uint64_t word() const noexcept {
+    return std::uint64_t{count} << 16 | last;
+  }
+};
+inline constexpr std::uint32_t kMaxInstances = 0xffff;
 
 // The header in one's own memory.
 struct RecordHeader {
@@ -96,6 +121,12 @@ inline constexpr std::size_t kHeaderWords = kRecordHeaderBytes / 8;
 [[nodiscard]] constexpr std::size_t size_class_of(std::uint64_t kind_word) noexcept {
   return kind_word >> 32 & 0xff;
 }
+[[nodiscard]] constexpr bool is_anchor(std::uint64_t kind_word) noexcept {
+  return (kind_word >> 40 & kAnchor) != 0;
+}
+[[nodiscard]] constexpr std::uint16_t ordinal_of(std::uint64_t kind_word) noexcept {
+  return static_cast<std::uint16_t>(kind_word >> 48);
+}
 [[nodiscard]] constexpr bool cell_has_state(std::uint64_t kind_word) noexcept {
   return (kind_word >> 40 & kCellHasState) != 0;
 }
@@ -103,12 +134,13 @@ inline constexpr std::size_t kHeaderWords = kRecordHeaderBytes / 8;
   return static_cast<std::uint8_t>(kind_word >> 24);
 }
 
-// Of an attached process, with a key of so many bytes, and nothing in its health cell; one
-// comparison. 1 is OwnerKind::process.
+// Of an attached process, with a key of so many bytes, nothing in its health cell, and no instance
+// of a shared name; one comparison. 1 is OwnerKind::process.
 [[nodiscard]] constexpr bool is_plain_record_of(std::uint64_t kind_word,
                                                 std::size_t key_bytes) noexcept {
-  constexpr std::uint64_t kLooksAt =
-      0xffff | std::uint64_t{0xff} << 24 | std::uint64_t{kCellHasState} << 40;
+  constexpr std::uint64_t kLooksAt = 0xffff | std::uint64_t{0xff} << 24 |
+                                     std::uint64_t{kCellHasState | kAnchor} << 40 |
+                                     std::uint64_t{0xffff} << 48;
   return (kind_word & kLooksAt) == (key_bytes | std::uint64_t{1} << 24) &&
          namespace_bytes_of(kind_word) - 1 < key_bytes - 2;
 }
@@ -143,7 +175,7 @@ static_assert(sizeof(ProcessAttribute) == 24);
 // the fields are this registration's.
 //
 //   0  id            8  0: free
-//   8  deadline_ns   8  of a ttl, monotonic clock; in a free cell: unused
+//   8  deadline_ns   8  of a ttl, monotonic clock; of an anchor: AnchorState
 //  16  next, prev  4+4  cells (offset / 32) in the owner's list, 0: none; next in the free list
 //  24  location      4  of the record, for whoever comes by the owner's list
 //  28  health        4

@@ -9,6 +9,10 @@
 // The hash of "namespace/name" is XXH3 with the segment's seed: its top bits choose the partition,
 // bits 36..51 are the slot's 16, its low bits choose the bucket. The namespace tag is 16 bits of
 // the hash of the namespace alone, for listing one namespace without touching the others' records.
+//
+// An instance of a shared name has a hash of its own, of the name's and its ordinal, which differs
+// from the name's in all but the top 12 bits: it stays in the name's partition and lengthens nobody
+// else's probes.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +25,17 @@ inline constexpr std::size_t kBucketSlots = 8;  // one cache line
 
 [[nodiscard]] constexpr std::uint16_t slot_hash(std::uint64_t hash) noexcept {
   return static_cast<std::uint16_t>(hash >> 36);
+}
+[[nodiscard]] constexpr std::uint64_t instance_hash(std::uint64_t name_hash,
+                                                    std::uint16_t ordinal) noexcept {
+  if (ordinal == 0) return name_hash;
+  // The finaliser of MurmurHash3 (fmix64): every bit of the ordinal reaches every bit.
+  std::uint64_t mixed = name_hash + ordinal * std::uint64_t{0x9e3779b97f4a7c15};
+  mixed = (mixed ^ mixed >> 33) * 0xff51afd7ed558ccd;
+  mixed = (mixed ^ mixed >> 33) * 0xc4ceb9fe1a85ec53;
+  mixed ^= mixed >> 33;
+  constexpr std::uint64_t kPartitionBits = ~std::uint64_t{0} << 52;
+  return (name_hash & kPartitionBits) | (mixed & ~kPartitionBits);
 }
 [[nodiscard]] constexpr std::uint64_t make_slot(std::uint64_t hash, std::uint16_t namespace_tag,
                                                 std::uint32_t location) noexcept {

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "core/attachment.hpp"
+#include "core/instances.hpp"
 #include "core/listing.hpp"
 #include "core/lookup.hpp"
 #include "core/process_table.hpp"
@@ -83,7 +84,7 @@ Registry Registry::attach(std::string_view segment, const AttachOptions& options
 bool Registry::writable() const noexcept { return attachment_->segment().writable(); }
 
 Result<Registration> Registry::register_service(std::string_view service, const ServiceSpec& spec,
-                                                bool replace) {
+                                                const RegisterOptions& options) {
   const Result<Prepared> prepared = prepare(service, spec);
   if (!prepared) return prepared.status();
   Writer writer;
@@ -94,14 +95,16 @@ Result<Registration> Registry::register_service(std::string_view service, const 
   request.life = writer.life;
   request.process = writer.self;
   request.content = {spec.endpoint, prepared->attributes};
-  request.replace = replace;
+  request.replace = options.replace;
+  request.shared = options.shared;
   const Result<std::uint64_t> id = writer.segment->if_whole(ServiceTable(writer).add(request));
   if (!id) return id.status();
   return Registration(attachment_, prepared->key, id.value());
 }
 
 Result<std::uint64_t> Registry::register_for(const Owner& owner, std::string_view service,
-                                             const ServiceSpec& spec, bool replace) {
+                                             const ServiceSpec& spec,
+                                             const RegisterOptions& options) {
   Result<Prepared> prepared = prepare(service, spec);
   if (!prepared) return prepared.status();
   core::Registering request;
@@ -143,7 +146,8 @@ Result<std::uint64_t> Registry::register_for(const Owner& owner, std::string_vie
   }
   request.name = core::hashed(prepared->key, writer.segment->hash_seed());
   request.content = {spec.endpoint, prepared->attributes};
-  request.replace = replace;
+  request.replace = options.replace;
+  request.shared = options.shared;
   return writer.segment->if_whole(ServiceTable(writer).add(request));
 }
 
@@ -209,6 +213,20 @@ Result<Service> Registry::lookup(std::string_view service) const {
   return reading_failed(attachment_->segment(), outcome);
 }
 
+Result<std::vector<Service>> Registry::lookup_all(std::string_view service) const {
+  const Result<std::string> key = full_name(service);
+  if (!key) return key.status();
+  std::vector<Service> services;
+  const core::Segment& segment = attachment_->segment();
+  const Errc outcome = core::lookup_all(segment, attachment_->watch(), *key, services);
+  if (outcome == Errc::not_found) {
+    return Status(outcome, "no service '" + printable(*key) + "' is registered");
+  }
+  if (outcome != Errc::ok) return reading_failed(segment, outcome);
+  if (Status whole = segment.check_whole(); !whole) return whole;
+  return services;
+}
+
 Result<std::vector<Service>> Registry::list(std::optional<std::string_view> namespace_name) const {
   if (namespace_name) {
     if (Status checked = check_namespace(*namespace_name); !checked) return checked;
@@ -266,12 +284,14 @@ Result<std::vector<NamespaceCount>> Registry::namespaces() const {
   return all;
 }
 
-Status Registry::set_health(std::string_view service, Health health) {
+Status Registry::set_health(std::string_view service, Health health,
+                            std::optional<std::uint64_t> id) {
   const Result<std::string> key = full_name(service);
   if (!key) return key.status();
   Writer writer;
   if (Status ready = attachment_->writer(writer); !ready) return ready;
-  return ServiceTable(writer).set_health(core::hashed(*key, writer.segment->hash_seed()), health);
+  return ServiceTable(writer).set_health(core::hashed(*key, writer.segment->hash_seed()), id,
+                                         health);
 }
 
 Result<std::uint64_t> Registry::collect_garbage() {

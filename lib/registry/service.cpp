@@ -121,6 +121,11 @@ std::uint64_t Service::id() const noexcept {
   return view ? view->header().id : 0;
 }
 
+bool Service::shared() const noexcept {
+  const auto view = view_of(*this);
+  return view && view->header().ordinal != 0;
+}
+
 std::string_view Service::endpoint() const noexcept {
   if (size_ == 0) return {};
   // Its lengths were held against its size when it was filled: this one is asked for every time.

@@ -47,7 +47,7 @@ Errc ServiceRef::refresh() {
   stamp_ = words[layout::kStampWord];
   owner_ = &owner;
   owner_word_ = word;
-  record_ = core::stamp_of(segment, full_name_, stamp_);
+  record_ = core::stamp_of(segment, service_);
   return Errc::ok;
 }
 

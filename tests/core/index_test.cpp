@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/listing.hpp"
 #include "core/run_walk.hpp"
 #include "support/insides.hpp"
 

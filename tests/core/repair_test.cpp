@@ -192,7 +192,8 @@ void examine(const Case& wanted, Bytes state, const layout::Geometry& geometry, 
       BOOST_ERROR(problem.where << ": " << problem.what);
     }
     // The name can be had, and given up, whoever held it.
-    const auto mine = registry.register_service(wanted.name, {.endpoint = "mine"}, true);
+    const auto mine =
+        registry.register_service(wanted.name, {.endpoint = "mine"}, {.replace = true});
     BOOST_TEST(mine.ok(), mine.message());
     BOOST_TEST(answer_of(registry, wanted.name) == "mine");
     BOOST_TEST(registry.unregister(wanted.name).value());

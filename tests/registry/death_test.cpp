@@ -318,7 +318,7 @@ BOOST_AUTO_TEST_CASE(what_a_process_registered_for_itself_nobody_else_registers_
   BOOST_TEST(
       (registry.register_for(Owner::process(p.pid()), "a/b").code() == Errc::already_registered));
   BOOST_TEST((registry.lookup("a/b")->owner() == OwnerKind::process));
-  BOOST_TEST(registry.register_for(Owner::process(p.pid()), "a/b", {}, true).ok());
+  BOOST_TEST(registry.register_for(Owner::process(p.pid()), "a/b", {}, {.replace = true}).ok());
 }
 
 BOOST_AUTO_TEST_CASE(a_time_to_live_ends_unless_it_is_renewed) {

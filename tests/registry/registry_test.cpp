@@ -146,7 +146,7 @@ BOOST_AUTO_TEST_CASE(who_asks_to_replace_takes_a_live_owners_name) {
   Child owner([&](const Parent& parent) { hold(parent, segment, {"a/b"}); });
   owner.await();
   auto registry = segment.attach();
-  const auto mine = registry.register_service("a/b", {.endpoint = "mine"}, true);
+  const auto mine = registry.register_service("a/b", {.endpoint = "mine"}, {.replace = true});
   BOOST_TEST_REQUIRE(mine.ok());
   BOOST_TEST(registry.lookup("a/b")->endpoint() == "mine");
   BOOST_TEST(registry.count().value() == 1U);

@@ -167,7 +167,7 @@ void check_lists(const Registry& registry) {
 
 void check_writes(Registry& registry, std::vector<Registration>& mine) {
   CHILD_CHECK(says_so(registry.register_service("a/new")));
-  CHILD_CHECK(says_so(registry.register_service(name_of(1), {}, true)));
+  CHILD_CHECK(says_so(registry.register_service(name_of(1), {}, {.replace = true})));
   CHILD_CHECK(says_so(registry.register_for(Owner::permanent(), "a/static")));
   CHILD_CHECK(says_so(registry.register_for(Owner::process(::getpid(), true), "a/pid")));
   CHILD_CHECK(says_so(registry.register_for(Owner::time_to_live(std::chrono::hours(1)), "a/ttl")));

@@ -44,7 +44,9 @@ void claim(Hands& hands) {
 }
 
 void register_for_good(Hands& hands, const shmreg::ServiceSpec& spec) {
-  CHILD_CHECK(hands.registry->register_for(Owner::permanent(), hands.subject, spec, true).ok());
+  CHILD_CHECK(
+      hands.registry->register_for(Owner::permanent(), hands.subject, spec, {.replace = true})
+          .ok());
 }
 
 void register_own(Hands& hands, const std::string& name, const shmreg::ServiceSpec& spec) {
@@ -124,6 +126,48 @@ BOOST_AUTO_TEST_CASE(an_update_leaves_the_old_or_the_new) {
            .before = kOld,
            .after = kNew,
            .dies_with_victim = true});
+}
+
+BOOST_AUTO_TEST_CASE(a_first_instance_of_a_shared_name_is_there_or_is_not) {
+  torment({.what = "register, shared",
+           .prepare = claim,
+           .act =
+               [](Hands& hands) {
+                 CHILD_CHECK(hands.registry
+                                 ->register_for(Owner::permanent(), hands.subject, hands.new_spec,
+                                                {.shared = true})
+                                 .ok());
+               },
+           .before = kNone,
+           .after = kNew});
+}
+
+BOOST_AUTO_TEST_CASE(a_last_instance_of_a_shared_name_is_there_or_is_not) {
+  torment(
+      {.what = "unregister, shared",
+       .prepare =
+           [](Hands& hands) {
+             claim(hands);
+             CHILD_CHECK(hands.registry
+                             ->register_for(Owner::permanent(), hands.subject, hands.old_spec,
+                                            {.shared = true})
+                             .ok());
+           },
+       .act = [](Hands& hands) { CHILD_CHECK(hands.registry->unregister(hands.subject).value()); },
+       .before = kOld,
+       .after = kNone});
+}
+
+BOOST_AUTO_TEST_CASE(a_first_health_leaves_what_it_is_of) {
+  torment({.what = "health",
+           .prepare = claim_and_register_for_good,
+           .act =
+               [](Hands& hands) {
+                 CHILD_CHECK(
+                     hands.registry->set_health(hands.subject, shmreg::Health::passing).ok());
+               },
+           .before = kOld,
+           .after = kOld});
 }
 
 BOOST_AUTO_TEST_CASE(a_renewal_leaves_what_it_renews) {

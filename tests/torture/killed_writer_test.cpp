@@ -257,8 +257,8 @@ BOOST_AUTO_TEST_CASE(a_writer_killed_at_random_points_breaks_nothing) {
   BOOST_TEST(left_locked > 0U);
   if (last > kSettled) {
     BOOST_TEST(end.bytes_used <= settled.bytes_used);
-    // What the change logs keep varies, in the size classes that it is of, up to their bound; that no
-    // granule is lost is the doctor's to say, every round.
+    // What the change logs keep varies, in the size classes that it is of, up to their bound; that
+    // no granule is lost is the doctor's to say, every round.
     constexpr std::uint64_t kKeptGranules =
         std::uint64_t{kPartitions} * shmreg::layout::kMaxHeldBytes / shmreg::layout::kGranuleBytes;
     BOOST_TEST(end.granules <= settled.granules + kKeptGranules);

@@ -200,7 +200,7 @@ class Contender {
     const std::uint64_t number = number_of(process_, ++count_);
     const shmreg::ServiceSpec spec = numbered_spec(scene_.names[name], number, kSizes);
     recorder_.begin(seize ? Kind::seizure : Kind::registration, name, number);
-    auto got = registry_.register_service(scene_.names[name], spec, seize);
+    auto got = registry_.register_service(scene_.names[name], spec, {.replace = seize});
     if (got) {
       recorder_.end(Outcome::done, number, got->id());
       // What it replaced has lost the name: it can change nothing any more.

@@ -115,8 +115,8 @@ void WatchedPartition::succeed() {
   }
   const auto take = [&](const std::string& name) {
     const auto began_ns = now_ns();
-    auto got =
-        registry.register_service(name, numbered_spec(name, kSuccessors, Sizes::least), true);
+    auto got = registry.register_service(name, numbered_spec(name, kSuccessors, Sizes::least),
+                                         {.replace = true});
     ground.took_ns.store(now_ns() - began_ns);
     if (!got) return ground.complaints.add("registering " + name + ": " + got.message());
     own.push_back(std::move(got).value());

@@ -92,6 +92,7 @@ Json ServiceView::json(const Service& service) {
   json.set("namespace", service.namespace_name())
       .set("name", service.name())
       .set("id", service.id())
+      .set("shared", service.shared())
       .set("pid", service.pid() == 0 ? Json() : Json(service.pid()))
       .set("endpoint", service.endpoint())
       .set("metadata", std::move(metadata))

@@ -81,33 +81,58 @@ int miss(Context& context, const LookupArguments& arguments, const ServiceName& 
   return output::kNo;
 }
 
-int lookup(Context& context, const LookupArguments& arguments) {
-  const ServiceName name(arguments.service);
-  const Registry registry = context.attach();
-  const auto found = registry.lookup(name.full);
-  if (found.code() == Errc::not_found) {
-    const std::string near = context.style().quiet ? "" : near_name(registry, name.full);
-    return miss(context, arguments, name, "not_found",
-                found.message() + (near.empty() ? "" : "; did you mean '" + near + "'?"));
-  }
-  const Service service = require(found);
-  if (arguments.healthy && !output::is_healthy(service)) {
-    return miss(context, arguments, name, "not_healthy",
-                "'" + name.full + "' is registered, but its health is " +
-                    std::string(to_string(service.health())));
-  }
+void answer(Context& context, const ServiceName& name, const Service& service) {
   const auto format = context.style().format;
-  if (format == Format::wide || (arguments.all && format != Format::table)) {
-    output::print_list<ServiceView>(context.out(), context.style(), "services",
-                                    std::vector<Service>{service});
-    return output::kDone;
-  }
   context.answer(Json::document().merge(ServiceView::json(service)),
                  format == Format::name ? name.full : plain(service));
   // The answer of a service that has neither endpoint nor pid is an empty line, not nothing.
   if (format == Format::table && !context.style().quiet && plain(service).empty()) {
     context.out().line("");
   }
+}
+
+// Every instance, in the order in which they were registered; or the best one.
+Result<std::vector<Service>> find(const Registry& registry, const LookupArguments& arguments,
+                                  const std::string& name) {
+  std::vector<Service> services;
+  if (arguments.all) {
+    auto all = registry.lookup_all(name);
+    if (!all) return all.status();
+    services = std::move(all).value();
+    std::sort(services.begin(), services.end(),
+              [](const Service& a, const Service& b) { return a.id() < b.id(); });
+  } else {
+    auto found = registry.lookup(name);
+    if (!found) return found.status();
+    services.push_back(std::move(found).value());
+  }
+  return services;
+}
+
+int lookup(Context& context, const LookupArguments& arguments) {
+  const ServiceName name(arguments.service);
+  const Registry registry = context.attach();
+  auto found = find(registry, arguments, name.full);
+  if (found.code() == Errc::not_found) {
+    const std::string near = context.style().quiet ? "" : near_name(registry, name.full);
+    return miss(context, arguments, name, "not_found",
+                found.message() + (near.empty() ? "" : "; did you mean '" + near + "'?"));
+  }
+  std::vector<Service> services = require(std::move(found));
+  if (arguments.healthy) {
+    const std::string health(to_string(services.front().health()));
+    std::erase_if(services, [](const Service& each) { return !output::is_healthy(each); });
+    if (services.empty()) {
+      return miss(context, arguments, name, "not_healthy",
+                  "'" + name.full + "' is registered, but its health is " + health);
+    }
+  }
+  const auto format = context.style().format;
+  if (format == Format::wide || (arguments.all && format != Format::table)) {
+    output::print_list<ServiceView>(context.out(), context.style(), "services", services);
+    return output::kDone;
+  }
+  for (const Service& service : services) answer(context, name, service);
   return output::kDone;
 }
 

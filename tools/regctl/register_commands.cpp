@@ -55,7 +55,7 @@ int register_service(Context& context, const RegisterArguments& arguments) {
   const ServiceSpec spec = arguments.spec();
   Registry registry = context.attach(Access::read_write, arguments.create);
   const std::uint64_t id =
-      require(registry.register_for(owner, service.full, spec, arguments.replace));
+      require(registry.register_for(owner, service.full, spec, arguments.options()));
   const bool names = context.style().format == Format::name;
   context.answer(about(service).set("id", id), names ? service.full : std::to_string(id));
   return output::kDone;
@@ -124,10 +124,12 @@ void add_register_commands(Commands& commands) {
   commands.push_back(
       Command("unregister", "Remove a service's registration")
           .argument("SERVICE", "NAMESPACE/NAME", into(gone->service))
-          .value("--id", "ID", "only if this is the present registration", id_into(gone->id))
+          .value("--id", "ID", "only the registration with this id", id_into(gone->id))
           .flag("--force", "also what another live process registered for itself", gone->force)
           .action([gone](Context& context) { return unregister(context, *gone); })
-          .more("Exit status 1 where it was not there, or has another id."));
+          .more("Of a shared name all instances, or the one with the id. Exit status 1 where it "
+                "was not "
+                "there, or has another id."));
 }
 
 }  // namespace shmreg::regctl

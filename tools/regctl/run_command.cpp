@@ -38,7 +38,7 @@ int run(Context& context, const RunArguments& arguments) {
   const SignalRelay relay;
   Child child(relay, arguments.program);
   const std::uint64_t id = require(registry.register_for(
-      Owner::process(child.pid(), /*and_caller=*/true), service.full, spec, arguments.replace));
+      Owner::process(child.pid(), /*and_caller=*/true), service.full, spec, arguments.options()));
   // Whatever becomes of the unregistering, the name has ended with the command.
   const auto unregister = [&] { (void)registry.unregister(service.full, {.id = id}); };
   if (const int error = child.go(); error != 0) {

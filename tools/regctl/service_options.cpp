@@ -37,7 +37,8 @@ void add_service_options(Command& command, ServiceOptions& options) {
              Repeat::yes)
       .value("--wants", "SERVICE", "a service that it would like to have", into(options.wants),
              Repeat::yes)
-      .flag("--replace", "replace the present registration, whoever holds it", options.replace)
+      .flag("--shared", "as one instance of the name, beside others", options.shared)
+      .flag("--replace", "replace what stands at the name, whoever holds it", options.replace)
       .flag("--create", "create the segment where it is missing", options.create);
 }
 

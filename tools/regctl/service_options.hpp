@@ -18,11 +18,13 @@ struct ServiceOptions {
   std::vector<std::string> tags;
   std::vector<std::string> depends;
   std::vector<std::string> wants;
+  bool shared = false;
   bool replace = false;
   bool create = false;
 
   // Failure (usage) where a piece of metadata is not KEY=VALUE.
   [[nodiscard]] ServiceSpec spec() const;
+  [[nodiscard]] RegisterOptions options() const { return {replace, shared}; }
 };
 
 // Declares SERVICE and --endpoint ... --create.

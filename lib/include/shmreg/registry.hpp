@@ -146,9 +146,18 @@ class Registration {
   std::uint64_t id_ = 0;
 };
 
+struct RegisterOptions {
+  // What stands at the name goes, whoever's it is.
+  bool replace = false;
+  // One instance of the name beside others that are shared, each a registration with an id of its
+  // own; an owner that is a process has one instance of a name. At most 65535 of a name.
+  bool shared = false;
+};
+
 struct UnregisterOptions {
-  std::optional<std::uint64_t> id;  // only if this is the present registration
-  bool force = false;               // also what another live process registered for itself
+  // Only if this is a present registration; without it all instances of a shared name, or none.
+  std::optional<std::uint64_t> id;
+  bool force = false;  // also what another live process registered for itself
 };
 
 struct NamespaceCount {
@@ -227,27 +236,35 @@ class Registry {
 
   // Registers for this process: found until it is unregistered or this process ends. This
   // process's own name again is replaced: one entry, a new id, the older handle has lost it.
-  // already_registered where a live owner has it (unless `replace`); a dead owner's is taken.
+  // already_registered where a live owner has it, unless both are shared; a dead owner's is taken.
+  // Between shared and not a name changes by an unregistration and a registration.
   Result<Registration> register_service(std::string_view service, const ServiceSpec& spec = {},
-                                        bool replace = false);
+                                        const RegisterOptions& options = {});
   // Registers for `owner`; returns the registration id. owner_not_alive where its pid is nobody's.
   // The same pid's own name again is replaced, as above.
   Result<std::uint64_t> register_for(const Owner& owner, std::string_view service,
-                                     const ServiceSpec& spec = {}, bool replace = false);
+                                     const ServiceSpec& spec = {},
+                                     const RegisterOptions& options = {});
   // True if it was there (and had the id asked for) and is gone. not_owner where another live
   // process registered it for itself, unless forced.
   Result<bool> unregister(std::string_view service, const UnregisterOptions& options = {});
-  // Replaces the record of a service that this process owns; id and uptime stay.
+  // Replaces the record of a service, or of its instance, that this process owns; id and uptime
+  // stay.
   Status update(std::string_view service, const ServiceSpec& spec);
   // Begins a time-to-live anew. False if it has expired, is gone, or the id is another's.
   Result<bool> renew(std::string_view service, std::uint64_t id);
 
-  // One live service. ok, not_found, invalid_name, busy or corrupt. Takes no lock, makes no system
-  // call (but: owner kind pid, owners known by byte lock, first touch of newly claimed memory).
-  // Allocates only for records over Service::kInlineBytes, and for names without a namespace.
+  // One live service; of a shared name the best instance by health (passing, then those that nobody
+  // checks), each thread going round among equals from a random start. ok, not_found, invalid_name,
+  // busy or corrupt. Takes no lock, makes no system call (but: owner kind pid, owners known by byte
+  // lock, first touch of newly claimed memory). Allocates only for records over
+  // Service::kInlineBytes, and for names without a namespace.
   [[nodiscard]] Errc lookup(std::string_view service, Service& found) const;
   // The same, with a message that says what was looked for.
   [[nodiscard]] Result<Service> lookup(std::string_view service) const;
+
+  // Every live registration of the name: its instances, or the one. not_found where there is none.
+  [[nodiscard]] Result<std::vector<Service>> lookup_all(std::string_view service) const;
 
   // Live services of one namespace, or of all, each exactly once; in no particular order.
   [[nodiscard]] Result<std::vector<Service>> list(
@@ -258,8 +275,10 @@ class Registry {
   [[nodiscard]] Result<std::vector<NamespaceCount>> namespaces() const;
 
   // What is said of a service that this process, or one without a process, stands for; by its
-  // owner or, for a monitor, by anybody who may write. not_found.
-  Status set_health(std::string_view service, Health health);
+  // owner or, for a monitor, by anybody who may write; of a shared name one's own instance's, or
+  // that of the id. not_found; invalid_argument where it cannot be told whose.
+  Status set_health(std::string_view service, Health health,
+                    std::optional<std::uint64_t> id = std::nullopt);
 
   // Events of one service ("ns/name"), of a namespace and those below it ("ns/"), or of all ("").
   // Attaches for writing where it may, so that deaths are told at once.

@@ -65,7 +65,9 @@ class Service {
   [[nodiscard]] std::string_view full_name() const noexcept;       // "namespace/name"
   [[nodiscard]] std::string_view namespace_name() const noexcept;  // may itself hold slashes
   [[nodiscard]] std::string_view name() const noexcept;
-  [[nodiscard]] std::uint64_t id() const noexcept;           // below 2^53, ascending, never reused
+  [[nodiscard]] std::uint64_t id() const noexcept;  // below 2^53, ascending, never reused
+  // Whether it is one of its name's instances, which others may be beside.
+  [[nodiscard]] bool shared() const noexcept;
   [[nodiscard]] std::string_view endpoint() const noexcept;  // empty where none was given
   [[nodiscard]] OwnerKind owner() const noexcept;
   // The owner's pid as its own PID namespace numbers it; 0 for ttl, permanent and remote.

@@ -1,0 +1,143 @@
+#include "core/instances.hpp"
+
+#include <random>
+#include <utility>
+
+#include "core/change_log.hpp"
+#include "core/index.hpp"
+#include "core/lookup.hpp"
+#include "core/record_reading.hpp"
+
+namespace shmreg::core {
+namespace {
+
+using layout::AnchorState;
+
+// Whether the partition stood still, but for one change at most that was not committed: what was
+// not met in the meantime was not there.
+class Stillness {
+ public:
+  Stillness(const Segment& segment, std::uint32_t partition)
+      : segment_(segment), partition_(partition), count_(count()), pending_(pending()) {}
+
+  [[nodiscard]] bool held() const { return count() == count_ && pending() == pending_; }
+
+ private:
+  [[nodiscard]] std::uint64_t count() const noexcept {
+    return segment_.partition(partition_).change_counter.load(std::memory_order_acquire);
+  }
+  [[nodiscard]] bool pending() const {
+    ChangeImage last;
+    return count_ != 0 && read_change(segment_, partition_, count_, last) == ChangeFate::pending;
+  }
+
+  const Segment& segment_;
+  std::uint32_t partition_;
+  std::uint64_t count_;
+  bool pending_;
+};
+
+// Smaller is better.
+int rank_of(Health health) noexcept {
+  switch (health) {
+    case Health::passing:
+      return 0;
+    case Health::unknown:  // nobody checks it
+      return 1;
+    case Health::warning:
+      return 2;
+    case Health::starting:
+      return 3;
+    case Health::critical:
+      return 4;
+    case Health::maintenance:
+      return 5;
+  }
+  return 6;
+}
+
+// Each thread goes round from a start of its own.
+std::uint32_t next_turn() {
+  thread_local std::uint32_t turn = std::random_device{}();
+  return turn++;
+}
+
+// The anchor in `found` says which ordinals there can be; nothing where it has gone.
+std::optional<CellState> state_of(const Segment& segment, const Service& found) {
+  const std::uint64_t* image = ServiceAccess::words(found);
+  return read_cell(segment, layout::cell_of(image[layout::kLengthsWord]), image[layout::kIdWord]);
+}
+
+bool is_anchor(const Service& found) noexcept {
+  return layout::is_anchor(ServiceAccess::words(found)[layout::kKindWord]);
+}
+
+}  // namespace
+
+Errc lookup_instance(const Segment& segment, PidWatch& watch, std::string_view key,
+                     std::uint64_t hash, Service& found) {
+  const std::uint32_t partition = segment.partition_of(hash);
+  Service best;
+  for (int retries = 0; retries < kMaxRetries; ++retries) {
+    const Stillness still(segment, partition);
+    const Errc anchor = lookup_at(segment, watch, key, hash, 0, found);
+    if (anchor != Errc::ok || !is_anchor(found)) return anchor;
+    const auto state = state_of(segment, found);
+    if (!state) continue;
+    const std::uint32_t last = AnchorState::of(state->deadline_ns).last;
+    const bool first_will_do = state->health == Health::unknown;
+    const std::uint32_t start = last != 0 ? next_turn() % last : 0;
+    int rank = 99;
+    for (std::uint32_t i = 0; i < last; ++i) {
+      const auto ordinal = static_cast<std::uint16_t>(1 + (start + i) % last);
+      const Errc outcome = lookup_at(segment, watch, key, hash, ordinal, found);
+      if (outcome == Errc::not_found) continue;
+      if (outcome != Errc::ok) return outcome;
+      const int its_rank = rank_of(found.health());
+      if (its_rank == 0 || first_will_do) return Errc::ok;
+      if (its_rank >= rank) continue;
+      rank = its_rank;
+      std::swap(best, found);
+    }
+    if (rank != 99) {
+      std::swap(found, best);
+      return Errc::ok;
+    }
+    ServiceAccess::clear(found);
+    if (still.held()) return segment.meaning_of_a_miss();
+  }
+  return Errc::busy;
+}
+
+Errc lookup_all(const Segment& segment, PidWatch& watch, std::string_view key,
+                std::vector<Service>& services) {
+  const std::uint64_t hash = hash_key(key, segment.hash_seed());
+  const std::uint32_t partition = segment.partition_of(hash);
+  const std::size_t first = services.size();
+  for (int retries = 0; retries < kMaxRetries; ++retries) {
+    const Stillness still(segment, partition);
+    Service found;
+    const Errc outcome = lookup_at(segment, watch, key, hash, 0, found);
+    if (outcome != Errc::ok) return outcome;
+    if (!is_anchor(found)) {
+      services.push_back(std::move(found));
+      return Errc::ok;
+    }
+    const auto state = state_of(segment, found);
+    if (!state) continue;
+    const std::uint32_t last = AnchorState::of(state->deadline_ns).last;
+    for (std::uint32_t ordinal = 1; ordinal <= last; ++ordinal) {
+      const Errc its =
+          lookup_at(segment, watch, key, hash, static_cast<std::uint16_t>(ordinal), found);
+      if (its == Errc::not_found) continue;
+      if (its != Errc::ok) return its;
+      services.push_back(std::move(found));
+      found = Service();
+    }
+    if (services.size() != first) return Errc::ok;
+    if (still.held()) return segment.meaning_of_a_miss();
+  }
+  return Errc::busy;
+}
+
+}  // namespace shmreg::core
