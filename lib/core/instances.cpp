@@ -104,7 +104,7 @@ Errc lookup_instance(const Segment& segment, PidWatch& watch, std::string_view k
       return Errc::ok;
     }
     ServiceAccess::clear(found);
-    if (still.held()) return segment.meaning_of_a_miss();
+    if (planted(Fault::shared_miss_unchecked) || still.held()) return segment.meaning_of_a_miss();
   }
   return Errc::busy;
 }
@@ -135,7 +135,7 @@ Errc lookup_all(const Segment& segment, PidWatch& watch, std::string_view key,
       found = Service();
     }
     if (services.size() != first) return Errc::ok;
-    if (still.held()) return segment.meaning_of_a_miss();
+    if (planted(Fault::shared_miss_unchecked) || still.held()) return segment.meaning_of_a_miss();
   }
   return Errc::busy;
 }

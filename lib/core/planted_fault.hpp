@@ -16,6 +16,7 @@ enum class Fault : std::uint8_t {
   rebuilds_unchecked,       // ... or its memory filled anew, and be in use once more
   hit_unchecked,            // so does a hit, whatever has become of the index
   list_unchecked,           // so does what was read of a partition
+  shared_miss_unchecked,    // no instance met counts, though instances have come and gone
   mark_unchecked,           // an owner lives as long as its record stands
   slot_before_record,       // published before it is written
   full_bucket_emptied,      // a deletion leaves no tombstone where probes have passed
