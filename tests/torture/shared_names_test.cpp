@@ -35,6 +35,7 @@ std::string name_of(std::size_t which) { return "shared/n" + std::to_string(whic
 struct Ground {
   Gate ready;
   Gate held;  // how many of the relay have registered themselves
+  Gate over;  // nobody looks any more
   std::atomic<std::uint32_t> stop{0};
   Counter lookups{0};
   Counter alls{0};
@@ -67,6 +68,7 @@ void keep(const OwnSegment& segment, Ground& ground, std::uint64_t seed) {
       ++ground.moves;
     }
   }
+  ground.over.await(1);
   for (std::size_t i = 0; i < kNames; ++i) {
     if (!registry.unregister(name_of(i)).ok()) ground.complaints.add("the last ones stay");
   }
@@ -128,6 +130,7 @@ BOOST_AUTO_TEST_CASE(a_name_that_always_has_an_instance_is_always_found) {
   }
   ground->stop.store(1);
   for (const Member& reader : readers) BOOST_TEST(ended_well(reader));
+  ground->over.open(1);
   BOOST_TEST(ended_well(keeper));
   BOOST_TEST(was_alive_when_killed(relay));
   BOOST_TEST(ground->complaints.count() == 0U, ground->complaints.text());
