@@ -179,12 +179,13 @@ void PartitionWork::give_cell(std::uint32_t index, const std::optional<EntryLife
 void PartitionWork::remove(WriterIndex& index, Word64* slot, const RecordCopy& record,
                            std::uint32_t location, layout::ChangeKind kind) {
   const RecordHeader& header = record.view().header();
-  log_.begin(kind, header.id, {location, location});
+  const bool told = !planted(Fault::deaths_untold) || kind != layout::ChangeKind::died;
+  if (told) log_.begin(kind, header.id, {location, location});
   // This is the moment: from here on nobody finds it, whatever its slot says.
   // (tests/model/lookup.pml: take_away)
   record.words()[layout::kStampWord].store(0, std::memory_order_release);
   index.clear(slot);
-  log_.commit(hash_key(record.view().key(), segment_.hash_seed()));
+  if (told) log_.commit(hash_key(record.view().key(), segment_.hash_seed()));
   give_cell(header.cell, record.view().owner_life());
   if (header.ordinal != 0) leave(index, record.view().key());
 }

@@ -36,6 +36,7 @@ faults=(
   dirty_ignored           random_kills
   repair_forgets_records  killed_writers
   repair_forgets_records  random_kills
+  deaths_untold           watched_changes
   word_before_robust_list killed_claimers
   # The same by victims led to their deaths instead of killed at random: one of the points at which
   # it shows is among those of any run.
