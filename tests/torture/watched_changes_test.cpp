@@ -65,7 +65,7 @@ void write(const OwnSegment& segment, Ground& ground, std::uint64_t seed, std::s
       continue;
     }
     if (held.size() < 8 && !random.one_in(3)) {
-      const std::string name = "lane" + std::to_string(lane) + "/" + std::to_string(count++ % 64);
+      const std::string name = "lane" + std::to_string(lane) + "/" + std::to_string(count++);
       auto made = registry.register_service(name, {.endpoint = name});
       if (!made) {
         // Still there: of the writer before, which is dying.
@@ -84,7 +84,7 @@ void write(const OwnSegment& segment, Ground& ground, std::uint64_t seed, std::s
           ground.complaints.add("an update of one's own failed");
         }
       } else {
-        // An own name registered again is another's end: not among those still held.
+        // Before the call: a writer killed after it must not look as if it had died with the name.
         ground.notes.at(held.at(which).note).unregistered.store(true);
         if (!held.at(which).registration.unregister().ok()) ground.complaints.add("unregister");
         held.erase(held.begin() + static_cast<std::ptrdiff_t>(which));
