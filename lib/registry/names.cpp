@@ -141,4 +141,11 @@ Status encode_spec(const ServiceSpec& spec, std::string_view key,
   return {};
 }
 
+Status check_spec(std::string_view service, const ServiceSpec& spec) {
+  const Result<std::string> key = full_name(service);
+  if (!key) return key.status();
+  std::vector<unsigned char> attributes;
+  return encode_spec(spec, *key, attributes);
+}
+
 }  // namespace shmreg

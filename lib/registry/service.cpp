@@ -153,6 +153,11 @@ std::uint64_t Service::uptime_ns() const noexcept {
                                                           : 0;
 }
 
+std::uint64_t Service::period_ns() const noexcept {
+  const auto view = view_of(*this);
+  return view ? view->period_ns() : 0;
+}
+
 std::uint64_t Service::change() const noexcept {
   const auto view = view_of(*this);
   return view ? view->header().change : 0;

@@ -312,4 +312,8 @@ class Registry {
 // "namespace/name" of what a user wrote, or invalid_name with the rule that it breaks.
 [[nodiscard]] Result<std::string> full_name(std::string_view service);
 
+// Whether `service` may be registered with `spec`, as far as the rules go; needs no segment. What
+// every register and update says first.
+[[nodiscard]] Status check_spec(std::string_view service, const ServiceSpec& spec);
+
 }  // namespace shmreg

@@ -78,6 +78,8 @@ class Service {
   [[nodiscard]] std::int64_t registered_at_ns() const noexcept;
   // Since the registration, by the monotonic clock; an update does not begin it anew.
   [[nodiscard]] std::uint64_t uptime_ns() const noexcept;
+  // Of a ttl, the time within which it is to be renewed; 0 for every other owner.
+  [[nodiscard]] std::uint64_t period_ns() const noexcept;
   // Advances with every change of this service; comparable within one service.
   [[nodiscard]] std::uint64_t change() const noexcept;
 
