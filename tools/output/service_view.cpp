@@ -113,6 +113,11 @@ Json ServiceView::json(const Service& service) {
 
 std::string ServiceView::name(const Service& service) { return std::string(service.full_name()); }
 
+bool comes_before(const Service& a, const Service& b) {
+  const int order = a.full_name().compare(b.full_name());
+  return order != 0 ? order < 0 : a.id() < b.id();
+}
+
 bool is_healthy(const Service& service) {
   if (service.health() == Health::passing) return true;
   return service.health() == Health::unknown && !service.metadata("check.kind");

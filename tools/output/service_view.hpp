@@ -19,6 +19,9 @@ struct ServiceView {
   [[nodiscard]] static std::string name(const Service& service);
 };
 
+// The order of lists: by name, byte for byte; of one name, the older first.
+[[nodiscard]] bool comes_before(const Service& a, const Service& b);
+
 // Passing; or unknown, where no check was asked for (no metadata `check.kind`) that could tell.
 [[nodiscard]] bool is_healthy(const Service& service);
 

@@ -183,10 +183,7 @@ int list(Context& context, const Filter& filter) {
   check(filter);
   const Registry registry = context.attach();
   auto services = filtered(require(registry.list(view(filter.namespace_name))), filter);
-  std::sort(services.begin(), services.end(), [](const Service& a, const Service& b) {
-    const int order = a.full_name().compare(b.full_name());
-    return order != 0 ? order < 0 : a.id() < b.id();
-  });
+  std::sort(services.begin(), services.end(), output::comes_before);
   output::print_list<ServiceView>(context.out(), context.style(), "services", services);
   if (!services.empty() || filter.is_plain()) return output::kDone;
   context.remark("no service matches");
