@@ -18,6 +18,8 @@ class value;
 namespace shmreg::output {
 
 inline constexpr std::int64_t kSchema = 1;
+// Beyond it, readers that take numbers for doubles lose digits.
+inline constexpr std::int64_t kLargestInteger = (std::int64_t{1} << 53) - 1;
 
 class Json {
  public:

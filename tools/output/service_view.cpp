@@ -2,6 +2,8 @@
 
 #include <sys/utsname.h>
 
+#include <algorithm>
+
 #include "output/units.hpp"
 
 namespace shmreg::output {
@@ -31,6 +33,14 @@ Json alive_json(Alive alive) {
 std::string alive_text(Alive alive) {
   if (alive == Alive::unknown) return "?";
   return alive == Alive::yes ? "yes" : "no";
+}
+
+// Rounded up, so that a short one does not become none. In nanoseconds, a hundred days would be
+// beyond what JSON holds.
+std::uint64_t ttl_us(const Service& service) {
+  const std::uint64_t period_ns = service.period_ns();
+  return std::min(period_ns / 1000 + (period_ns % 1000 != 0 ? 1 : 0),
+                  static_cast<std::uint64_t>(kLargestInteger));
 }
 
 std::string joined(const std::vector<std::string_view>& parts) {
@@ -103,8 +113,9 @@ Json ServiceView::json(const Service& service) {
       // Nothing is inherited from dependencies yet.
       .set("effective_health", to_string(service.health()))
       .set("cause", Json())
-      .set("owner", to_string(service.owner()))
-      .set("alive", alive_json(service.alive()))
+      .set("owner", to_string(service.owner()));
+  if (service.owner() == OwnerKind::ttl) json.set("ttl_us", ttl_us(service));
+  json.set("alive", alive_json(service.alive()))
       .set("node", node_name())
       .set("registered_at", rfc3339(service.registered_at_ns()))
       .set("uptime_ms", service.uptime_ns() / 1'000'000);
