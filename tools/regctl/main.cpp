@@ -86,11 +86,11 @@ int run(const std::vector<std::string>& words) {
 
 // A closed standard stream would be given to the next file that is opened, perhaps the segment, and
 // what is printed would be written into it. These stand-ins take the place, and refuse to be
-// written.
+// written, or read: that nothing is there must not look like an empty file.
 void keep_standard_streams() {
   for (int stream = 0; stream <= 2; ++stream) {
     if (::fcntl(stream, F_GETFD) >= 0) continue;
-    [[maybe_unused]] const int lowest = ::open("/dev/null", O_RDONLY);
+    [[maybe_unused]] const int lowest = ::open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY);
   }
 }
 
