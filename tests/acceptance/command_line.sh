@@ -12,7 +12,7 @@ expect 0 "$REGCTL" help lookup
 expect 0 "$REGCTL" lookup --help
 expect 0 "$REGCTL" lookup -h a
 for command in create destroy segments ps info register renew unregister lookup list count \
-  namespaces run doctor version; do
+  namespaces export import run doctor version; do
   expect 0 "$REGCTL" "$command" --help
   case $out in "Usage: regctl $command"*) ;; *) fail "$command --help prints: $out" ;; esac
 done

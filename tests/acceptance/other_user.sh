@@ -39,6 +39,7 @@ expect_out e 0 as_nobody lookup a
 expect_json '.pid == '"$command"' and .alive == true' 0 as_nobody lookup sleeper --json
 expect_json '.services | length == 2' 0 as_nobody list --json
 expect_json '.services[0].name == "a"' 0 as_nobody list --tag t --json
+expect_out $'default/a\ndefault/sleeper' 0 as_nobody export -o name
 expect_out 2 0 as_nobody count
 expect 0 as_nobody namespaces
 expect_json '.services == 2' 0 as_nobody info --json
@@ -49,6 +50,11 @@ expect 1 as_nobody lookup nothing
 expect_err '*' 4 as_nobody register b --static
 expect 4 as_nobody unregister a
 expect 4 as_nobody renew a --id 1
+expect 4 as_nobody import -
+expect 4 as_nobody import - --dry-run
+: >"$scratch/secret"
+chmod 600 "$scratch/secret"
+expect_err '*secret*Permission denied*' 4 as_nobody import "$scratch/secret"
 expect 4 as_nobody run b -- touch "$scratch/ran"
 expect 4 as_nobody destroy
 expect 4 as_nobody destroy --force

@@ -7,7 +7,7 @@ file=/dev/shm/shmreg.$segment
 
 # --- nothing there -----------------------------------------------------------------------------------
 for command in "list" "info" "ps" "count" "namespaces" "doctor" "destroy" "lookup x" \
-  "register x --static" "renew x --id 1" "unregister x" "run x -- true"; do
+  "register x --static" "renew x --id 1" "unregister x" "run x -- true" "export" "import -"; do
   # shellcheck disable=SC2086 # words are wanted
   expect_err "*$segment*" 3 regctl $command
   [ -z "$out" ] || fail "$command: printed '$out'"

@@ -12,5 +12,6 @@ void add_find_commands(Commands& commands);       // lookup list count namespace
 void add_run_command(Commands& commands);         // run
 void add_namespace_commands(Commands& commands);  // tree cleanup
 void add_watch_commands(Commands& commands);      // wait watch
+void add_transfer_commands(Commands& commands);   // export import
 
 }  // namespace shmreg::regctl

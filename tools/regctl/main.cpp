@@ -58,6 +58,7 @@ int run(const std::vector<std::string>& words) {
   add_find_commands(commands);
   add_namespace_commands(commands);
   add_watch_commands(commands);
+  add_transfer_commands(commands);
   add_run_command(commands);
   add_doctor_command(commands);
   commands.push_back(Command("version", "Print the version").action(print_version));
