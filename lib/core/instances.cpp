@@ -13,6 +13,10 @@ namespace {
 
 using layout::AnchorState;
 
+// How many ordinals are looked at before it is `busy`: a tenth of a second or so. A few instances
+// are gone through many times in that, as many as there can be a dozen times.
+constexpr std::int64_t kMostLooks = 1'000'000;
+
 // Whether the partition stood still, but for one change at most that was not committed: what was
 // not met in the meantime was not there.
 class Stillness {
@@ -78,13 +82,14 @@ Errc lookup_instance(const Segment& segment, PidWatch& watch, std::string_view k
                      std::uint64_t hash, Service& found) {
   const std::uint32_t partition = segment.partition_of(hash);
   Service best;
-  for (int retries = 0; retries < kMaxRetries; ++retries) {
+  for (std::int64_t looks_left = kMostLooks; looks_left > 0; --looks_left) {
     const Stillness still(segment, partition);
     const Errc anchor = lookup_at(segment, watch, key, hash, 0, found);
     if (anchor != Errc::ok || !is_anchor(found)) return anchor;
     const auto state = state_of(segment, found);
     if (!state) continue;
     const std::uint32_t last = AnchorState::of(state->deadline_ns).last;
+    looks_left -= last;
     const bool first_will_do = state->health == Health::unknown;
     const std::uint32_t start = last != 0 ? next_turn() % last : 0;
     int rank = 99;
@@ -114,7 +119,7 @@ Errc lookup_all(const Segment& segment, PidWatch& watch, std::string_view key,
   const std::uint64_t hash = hash_key(key, segment.hash_seed());
   const std::uint32_t partition = segment.partition_of(hash);
   const std::size_t first = services.size();
-  for (int retries = 0; retries < kMaxRetries; ++retries) {
+  for (std::int64_t looks_left = kMostLooks; looks_left > 0; --looks_left) {
     const Stillness still(segment, partition);
     Service found;
     const Errc outcome = lookup_at(segment, watch, key, hash, 0, found);
@@ -126,6 +131,7 @@ Errc lookup_all(const Segment& segment, PidWatch& watch, std::string_view key,
     const auto state = state_of(segment, found);
     if (!state) continue;
     const std::uint32_t last = AnchorState::of(state->deadline_ns).last;
+    looks_left -= last;
     for (std::uint32_t ordinal = 1; ordinal <= last; ++ordinal) {
       const Errc its =
           lookup_at(segment, watch, key, hash, static_cast<std::uint16_t>(ordinal), found);
