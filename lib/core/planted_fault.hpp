@@ -24,7 +24,7 @@ enum class Fault : std::uint8_t {
   lock_on_mark_alone,       // ... from a holder that is marked, though its threads may still run
   dirty_ignored,            // what a dead writer left half done is not repaired
   repair_forgets_records,   // repair gives back no record that nothing leads to
-  deaths_untold,           // what an ended owner left is taken away without an entry of the log
+  deaths_untold,            // what an ended owner left is taken away without an entry of the log
   word_before_robust_list,  // an entry is claimed before the kernel knows what to mark
 };
 
