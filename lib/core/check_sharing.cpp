@@ -8,6 +8,10 @@ namespace shmreg::core {
 void SharingCheck::note(const std::string& at, const RecordView& record) {
   const layout::RecordHeader& header = record.header();
   if (!is_anchor(record) && header.ordinal == 0) return;
+  if (is_anchor(record) && header.ordinal != 0) {
+    misplaced_.push_back(at);
+    return;
+  }
   SharedName& name = names_[std::string(record.key())];
   // A cell that is none is reported elsewhere.
   std::array<std::uint64_t, sizeof(layout::HealthCell) / 8> cell{};
@@ -26,12 +30,15 @@ void SharingCheck::note(const std::string& at, const RecordView& record) {
 }
 
 void SharingCheck::report(std::vector<Problem>& problems) const {
+  for (const std::string& at : misplaced_) {
+    problems.push_back({at, "what leads to a shared name's instances lies among them", true});
+  }
   for (const auto& [key, name] : names_) {
     if (name.anchor_at.empty()) {
       problems.push_back({name.instance_at, "an instance of a name that nobody shares", true});
     } else if (name.counted.count == 0) {
       problems.push_back({name.anchor_at, "a shared name without an instance", true});
-    } else if (name.said.count != name.counted.count || name.said.last < name.counted.last ||
+    } else if (name.said.count != name.counted.count || name.said.last != name.counted.last ||
                (name.has_health && !name.says_health)) {
       problems.push_back({name.anchor_at,
                           "a shared name says " + std::to_string(name.said.count) +

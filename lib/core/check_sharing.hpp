@@ -35,6 +35,7 @@ class SharingCheck {
 
   const SegmentImage& image_;
   std::map<std::string, SharedName> names_;
+  std::vector<std::string> misplaced_;
 };
 
 }  // namespace shmreg::core

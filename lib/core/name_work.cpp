@@ -81,24 +81,39 @@ Result<std::uint16_t> NameWork::join(std::optional<std::uint16_t> at) {
   Found found;
   if (!shared()) {
     if (Status place = make_place(0, found); !place) return place;
-    if (Status made = work_->add_anchor(*index_, found.place.free, name_); !made) return made;
+    const Result<PartitionWork::Anchor> anchor = work_->compose_anchor(name_, {});
+    if (!anchor) return anchor.status();
+    // No change of the table: nothing is registered by it.
+    index_->fill(found.place.free,
+                 layout::make_slot(name_.place, name_.namespace_tag, anchor->location));
   }
   HealthCell* cell = anchor_cell();
   if (cell == nullptr) return Status(Errc::corrupt);
   AnchorState state = AnchorState::of(cell->deadline_ns.load(std::memory_order_relaxed));
   std::uint32_t ordinal = at.value_or(1);
-  while (!at && ordinal <= state.last && look(static_cast<std::uint16_t>(ordinal), found))
-    ++ordinal;
-  if (ordinal > layout::kMaxInstances) {
-    return Status(Errc::segment_full, "'" + std::string(name_.key) + "' has " +
-                                          std::to_string(layout::kMaxInstances) +
-                                          " instances, which is as many as can");
+  if (!at) {
+    // The next one, without looking, until half of them are free.
+    const bool dense = state.last < layout::kMaxInstances && state.last / 2 < state.count + 4;
+    if (dense) ordinal = state.last + 1U;
+    while (ordinal <= state.last && look(static_cast<std::uint16_t>(ordinal), found)) ++ordinal;
+    if (ordinal > layout::kMaxInstances) {
+      return Status(Errc::segment_full, "'" + std::string(name_.key) + "' has " +
+                                            std::to_string(layout::kMaxInstances) +
+                                            " instances, which is as many as can");
+    }
   }
   ++state.count;
-  if (ordinal > state.last) state.last = static_cast<std::uint16_t>(ordinal);
-  // Before the instance is published: who finds it at its ordinal looks for it there.
   cell->deadline_ns.store(state.word(), std::memory_order_release);
   return static_cast<std::uint16_t>(ordinal);
+}
+
+void NameWork::reach(std::uint16_t ordinal) {
+  HealthCell* cell = anchor_cell();
+  if (cell == nullptr) return;
+  AnchorState state = AnchorState::of(cell->deadline_ns.load(std::memory_order_relaxed));
+  if (state.last >= ordinal) return;
+  state.last = ordinal;
+  cell->deadline_ns.store(state.word(), std::memory_order_release);
 }
 
 }  // namespace shmreg::core

@@ -31,6 +31,8 @@ class NameWork {
     [[nodiscard]] bool there() const noexcept { return place.slot != nullptr; }
   };
 
+  // Whether anything stands there. An anchor counts as nothing.
+  [[nodiscard]] bool look(std::uint16_t ordinal, Found& found);
   // Whether an anchor stands at the name.
   [[nodiscard]] bool shared();
   // The registration of that id; of a name that is not shared the one there is, whatever its id;
@@ -54,13 +56,13 @@ class NameWork {
   // anchor made where there is none. To be given back with PartitionWork::leave() if it comes to
   // none more. The anchor stays meanwhile, whatever else ends.
   [[nodiscard]] Result<std::uint16_t> join(std::optional<std::uint16_t> at);
+  // Inside a DirtySection, before an instance is published: readers look as far as its ordinal.
+  void reach(std::uint16_t ordinal);
   // Inside a DirtySection, before an instance's health is set: from now on readers look for one
   // that is passing.
   void note_health();
 
  private:
-  // Whether anything stands there. An anchor counts as nothing.
-  [[nodiscard]] bool look(std::uint16_t ordinal, Found& found);
   [[nodiscard]] layout::HealthCell* anchor_cell();
   // 0 where the name is not shared.
   [[nodiscard]] std::uint32_t last_ordinal();

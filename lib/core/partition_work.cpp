@@ -190,13 +190,14 @@ void PartitionWork::remove(WriterIndex& index, Word64* slot, const RecordCopy& r
   if (header.ordinal != 0) leave(index, record.view().key());
 }
 
-Status PartitionWork::add_anchor(WriterIndex& index, Word64* slot, const HashedName& name) {
+Result<PartitionWork::Anchor> PartitionWork::compose_anchor(const HashedName& name,
+                                                            layout::AnchorState state) {
   New anchor;
   anchor.header.id = segment_.header().next_id.fetch_add(1, std::memory_order_acq_rel);
   anchor.header.owner_kind = static_cast<std::uint8_t>(OwnerKind::permanent);
   anchor.header.flags = layout::kAnchor;
   anchor.name = &name;
-  const Result<std::uint32_t> cell = add_cell(anchor.header.id, 0, std::nullopt);
+  const Result<std::uint32_t> cell = add_cell(anchor.header.id, state.word(), std::nullopt);
   if (!cell) return cell.status();
   anchor.header.cell = cell.value();
   const Result<std::uint32_t> location = compose(anchor);
@@ -205,28 +206,50 @@ Status PartitionWork::add_anchor(WriterIndex& index, Word64* slot, const HashedN
     return location.status();
   }
   set_cell_location(cell.value(), location.value());
-  // No change of the table: nothing is registered by it.
-  index.fill(slot, layout::make_slot(name.place, name.namespace_tag, location.value()));
-  return {};
+  return Anchor{cell.value(), location.value(), anchor.header.size_class};
+}
+
+void PartitionWork::give_anchor(const Anchor& anchor) noexcept {
+  give_record(anchor.location, anchor.size_class);
+  give_cell(anchor.cell, std::nullopt);
+}
+
+void PartitionWork::give_record(std::uint32_t location, std::uint8_t size_class) noexcept {
+  Word64* words = segment_.record(location, sizeof(RecordHeader));
+  if (words != nullptr) words[layout::kStampWord].store(0, std::memory_order_release);
+  memory_.give_record(location, size_class);
+}
+
+void PartitionWork::publish_shared(WriterIndex& index, Word64* slot, const HashedName& instance,
+                                   std::uint32_t location, std::uint64_t id,
+                                   const WriterIndex::Place& old, const Anchor& anchor) {
+  log_.begin(layout::ChangeKind::registered, id, {location, old.location});
+  // Without an anchor no lookup leads here, and repair takes it away.
+  index.fill(slot, layout::make_slot(instance.place, instance.namespace_tag, location));
+  index.fill(old.slot, layout::make_slot(instance.hash, instance.namespace_tag, anchor.location));
+  log_.commit(instance.hash);
 }
 
 void PartitionWork::leave(WriterIndex& index, std::string_view key) {
-  RecordCopy anchor;
-  const WriterIndex::Place place = index.find(hashed(key, segment_.hash_seed()), anchor);
-  if (place.slot == nullptr || !is_anchor(anchor.view())) return;
-  const RecordHeader& header = anchor.view().header();
+  RecordCopy record;
+  const HashedName name = hashed(key, segment_.hash_seed());
+  const WriterIndex::Place place = index.find(name, record);
+  if (place.slot == nullptr || !is_anchor(record.view())) return;
+  const RecordHeader header = record.view().header();
   HealthCell* cell = segment_.cell(header.cell);
   if (cell == nullptr) return;
   auto state = layout::AnchorState::of(cell->deadline_ns.load(std::memory_order_relaxed));
   if (state.count > 1) {
     --state.count;
+    // Readers go through no more ordinals than are in use.
+    while (state.last > 0 && index.find(name.instance(state.last), record).slot == nullptr) {
+      --state.last;
+    }
     cell->deadline_ns.store(state.word(), std::memory_order_release);
     return;
   }
-  anchor.words()[layout::kStampWord].store(0, std::memory_order_release);
   index.clear(place.slot);
-  give_cell(header.cell, std::nullopt);
-  memory_.give_record(place.location, header.size_class);
+  give_anchor({header.cell, place.location, header.size_class});
 }
 
 void PartitionWork::remove_ended(WriterIndex& index, Word64* slot, const RecordCopy& record,

@@ -68,8 +68,22 @@ class PartitionWork {
   void set_cell_location(std::uint32_t cell, std::uint32_t location) noexcept;
   void give_cell(std::uint32_t cell, const std::optional<layout::EntryLife>& life) noexcept;
 
-  // Inside a DirtySection: makes the name a shared one, without an instance.
-  [[nodiscard]] Status add_anchor(WriterIndex& index, layout::Word64* slot, const HashedName& name);
+  // Inside a DirtySection: what makes a name a shared one, with so many instances; nothing leads to
+  // it yet.
+  struct Anchor {
+    std::uint32_t cell = 0;
+    std::uint32_t location = 0;
+    std::uint8_t size_class = 0;
+  };
+  [[nodiscard]] Result<Anchor> compose_anchor(const HashedName& name, layout::AnchorState state);
+  void give_anchor(const Anchor& anchor) noexcept;
+  // Inside a DirtySection: a record that no slot leads to.
+  void give_record(std::uint32_t location, std::uint8_t size_class) noexcept;
+  // Inside a DirtySection: a registration of a name that was not shared becomes, with one store,
+  // the first instance of one that is. `slot` is the instance's, `old` what stands at the name.
+  void publish_shared(WriterIndex& index, layout::Word64* slot, const HashedName& instance,
+                      std::uint32_t location, std::uint64_t id, const WriterIndex::Place& old,
+                      const Anchor& anchor);
   // Inside a DirtySection: the name has one instance less; with its last one the anchor goes.
   void leave(WriterIndex& index, std::string_view key);
 

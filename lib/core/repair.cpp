@@ -79,7 +79,7 @@ class Repair {
       return;
     }
     RecordCopy record;
-    if (!sensible(value, location, record) || !found_by_probing(slots, slot, location, record)) {
+    if (!sensible(value, location, record) || !found_by_probing(slots, slot, record)) {
       slot.store(layout::kTombstone, std::memory_order_release);
       ++tombstones_;
       return;
@@ -134,6 +134,7 @@ class Repair {
     if (!is_record_of(segment_, index_, location, record.view().header().size_class)) return false;
     const std::uint64_t place = place_of(record.view(), segment_.hash_seed());
     const std::uint32_t cell = record.view().header().cell;
+    if (is_anchor(record.view()) && record.view().header().ordinal != 0) return false;
     return segment_.partition_of(place) == index_ &&
            layout::hash_of_slot(value) == layout::slot_hash(place) &&
            !reachable_.contains(location) && is_cell_of(segment_, index_, cell) &&
@@ -141,10 +142,12 @@ class Repair {
   }
 
   // What no lookup comes to is not there for lists and counts either. (Only a stray write can have
-  // brought it about; of two slots with one record this keeps the one that lookups find.)
+  // brought it about; of two slots with one name this keeps the one that lookups find.)
   [[nodiscard]] bool found_by_probing(const WriterIndex& slots, const Word64& slot,
-                                      std::uint32_t location, const RecordCopy& record) const {
-    return slots.find_location(place_of(record.view(), segment_.hash_seed()), location) == &slot;
+                                      const RecordCopy& record) const {
+    const HashedName name = hashed(record.view().key(), segment_.hash_seed());
+    RecordCopy met;
+    return slots.find(name.instance(record.view().header().ordinal), met).slot == &slot;
   }
 
   void adopt_cell(const RecordCopy& record, std::uint32_t location) {

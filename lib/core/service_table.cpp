@@ -15,6 +15,8 @@ std::uint64_t owner_word(const std::optional<layout::EntryLife>& life) noexcept 
   return life ? std::uint64_t{life->generation} << 32 | (life->entry + 1) : 0;
 }
 
+constexpr auto kPidKind = static_cast<std::uint8_t>(OwnerKind::pid);
+
 bool out_of_room(Errc code) { return code == Errc::segment_full || code == Errc::no_space; }
 
 }  // namespace
@@ -53,54 +55,76 @@ Result<std::uint64_t> ServiceTable::add(const Registering& request) {
   if (request.life) work.adopt_list(*request.life);
 
   // Nothing is changed before it is certain that nobody is in the way.
-  const bool joins = request.shared && !request.replace && name.shared();
+  const bool was_shared = name.shared();
+  const bool joins = request.shared && was_shared;
+  const bool tolerates = joins || request.replace;
   Status in_the_way;
   std::optional<std::uint16_t> own;  // what this owner has there already
+  bool ended = false;
   bool others = false;
-  name.for_each([&](NameWork::Found& found) {
+  const auto look = [&](const NameWork::Found& found) {
     const RecordView& old = found.record.view();
-    if (found.record.stamp() == 0 || work.alive(old) == Alive::no) {
-      others = true;
-    } else if (is_owners_own(work, request, old)) {
+    // Among instances it is not asked whether each pid lives, which would take a system call each.
+    const bool mine = is_owners_own(work, request, old);
+    const bool asks = !joins || mine || old.header().owner_kind != kPidKind;
+    if (found.record.stamp() == 0 || (asks && work.alive(old) == Alive::no)) {
+      ended = true;
+    } else if (mine) {
       own = old.header().ordinal;
-    } else if (!joins && !request.replace) {
+    } else if (!tolerates) {
       in_the_way = taken(work, request, old);
-      return false;
     } else {
       others = true;
     }
-    return true;
-  });
+    return in_the_way.ok();
+  };
+  // Who has no process has nothing there: it need not look at all the others.
+  if (!joins || request.process || request.replace) name.for_each(look);
   if (!in_the_way) return in_the_way;
 
   const DirtySection dirty(name.partition());
-  // One registration takes another's place with one store. All else goes first: what has ended,
-  // told as a change of its own, and what a change between shared and not leaves no place for.
-  const bool in_place = own ? joins || (*own == 0 && !request.shared)
-                            : request.replace && !request.shared && !name.shared();
-  if (others || (own && !in_place)) {
-    name.for_each([&](NameWork::Found& found) {
-      const RecordView& old = found.record.view();
-      const bool ended = found.record.stamp() == 0 || work.alive(old) == Alive::no;
-      if (ended) {
-        work.remove_ended(name.index(), found.place.slot, found.record, found.place.location);
-      } else if (!joins && !in_place) {
-        work.remove(name.index(), found.place.slot, found.record, found.place.location,
-                    layout::ChangeKind::unregistered);
-      }
-      return true;
-    });
+  if (ended) take_away(name, Which::ended, 0);  // told as a change of its own
+  if (!request.shared) return put(name, 0, request, nullptr);
+
+  // One that is not shared becomes the first instance with one store.
+  if (!was_shared && (own || others)) {
+    const Result<PartitionWork::Anchor> anchor =
+        work.compose_anchor(request.name, {.count = 1, .last = 1});
+    if (!anchor) return anchor.status();
+    Result<std::uint64_t> id = put(name, 1, request, &*anchor);
+    if (id) return id;
+    work.give_anchor(*anchor);
+    if (id.code() != Errc::not_found) return id;
+    // What stood there has ended meanwhile.
   }
-  if (!request.shared) return put(name, 0, request);
-  const Result<std::uint16_t> ordinal = name.join(in_place ? own : std::nullopt);
+  const Result<std::uint16_t> ordinal = name.join(joins ? own : std::nullopt);
   if (!ordinal) return ordinal.status();
-  Result<std::uint64_t> id = put(name, ordinal.value(), request);
-  if (!id) work.leave(name.index(), request.name.key);
+  Result<std::uint64_t> id = put(name, ordinal.value(), request, nullptr);
+  if (!id) {
+    work.leave(name.index(), request.name.key);
+  } else if (request.replace && others) {
+    take_away(name, Which::others, id.value());  // once the new one can be found
+  }
   return id;
 }
 
+void ServiceTable::take_away(NameWork& name, Which which, std::uint64_t but_id) {
+  PartitionWork& work = name.work();
+  name.for_each([&](const NameWork::Found& found) {
+    const RecordView& old = found.record.view();
+    if (found.record.stamp() == 0 || work.alive(old) == Alive::no) {
+      work.remove_ended(name.index(), found.place.slot, found.record, found.place.location);
+    } else if (which == Which::others && old.header().id != but_id) {
+      work.remove(name.index(), found.place.slot, found.record, found.place.location,
+                  layout::ChangeKind::unregistered);
+    }
+    return true;
+  });
+}
+
 Result<std::uint64_t> ServiceTable::put(NameWork& name, std::uint16_t ordinal,
-                                        const Registering& request) {
+                                        const Registering& request,
+                                        const PartitionWork::Anchor* anchor) {
   PartitionWork& work = name.work();
   NameWork::Found at;
   if (Status place = name.make_place(ordinal, at); !place) return place;
@@ -133,6 +157,26 @@ Result<std::uint64_t> ServiceTable::put(NameWork& name, std::uint16_t ordinal,
   }
   if (!location) return location.status();
   work.set_cell_location(record.header.cell, location.value());
+  if (anchor != nullptr) {
+    NameWork::Found old;
+    if (!name.look(0, old)) {
+      work.give_record(location.value(), record.header.size_class);
+      work.give_cell(record.header.cell, request.life);
+      return Status(Errc::not_found);
+    }
+    work.publish_shared(name.index(), at.place.free, at.name, location.value(), id, old.place,
+                        *anchor);
+    work.retire(old.record, true);
+    return id;
+  }
+  if (ordinal != 0) {
+    name.reach(ordinal);
+  } else if (name.shared()) {
+    // What is shared becomes one that is not: there is room for that, so the instances may go. The
+    // anchor stays, and is what the new one takes the place of.
+    const Result<std::uint16_t> stays = name.join(std::uint16_t{1});
+    if (stays) take_away(name, Which::others, 0);
+  }
   work.publish(name.index(), at.there() ? at.place.slot : at.place.free, at.name, location.value(),
                layout::ChangeKind::registered, id, at.there() ? at.place.location : 0);
   if (!at.there()) return id;
@@ -195,6 +239,10 @@ Status ServiceTable::update(const HashedName& key, std::optional<std::uint64_t> 
     return {Errc::registration_lost,
             quoted(key.key) + " is no longer registered under id " + std::to_string(*id) +
                 (there ? "; it is now held by " + work.describe_holder(old.view()) : "")};
+  }
+  if (!there && name.shared()) {
+    return {Errc::not_owner,
+            quoted(key.key) + " is shared by others; none of its instances is this process's"};
   }
   if (!there) return {Errc::not_found, "no service " + quoted(key.key)};
   if (!work.is_own(old.view())) {

@@ -69,8 +69,15 @@ class ServiceTable {
   [[nodiscard]] Status taken(const PartitionWork& work, const Registering& request,
                              const RecordView& old) const;
   // Inside a DirtySection: a new registration where the name, or the ordinal, has its place.
+  // Nothing that is there goes before there is room for it. With an anchor, of which it is the
+  // first instance, it takes the place of what stands at the name: not_found where nothing does any
+  // more.
   [[nodiscard]] Result<std::uint64_t> put(NameWork& name, std::uint16_t ordinal,
-                                          const Registering& request);
+                                          const Registering& request,
+                                          const PartitionWork::Anchor* anchor);
+  // Inside a DirtySection: what has ended under the name, or that and all others but one.
+  enum class Which : std::uint8_t { ended, others };
+  void take_away(NameWork& name, Which which, std::uint64_t but_id);
   // Inside a DirtySection: the same registration with a new record.
   [[nodiscard]] Status renew_record(NameWork& name, NameWork::Found& found, const Content& content,
                                     layout::ChangeKind kind, std::uint8_t flags);

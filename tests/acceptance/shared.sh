@@ -50,6 +50,23 @@ expect_json '[.services[].endpoint] | sort == ["tcp://1", "tcp://4", "tcp://6"]'
   regctl lookup a/web --all --json
 expect 0 regctl doctor
 
+# --- a namespace is cleaned up: each instance is one, each owner is asked ---------------------------
+sleepers=()
+for n in 1 2 3; do
+  sleep 1000 &
+  processes+=("$!")
+  sleepers+=("$!")
+  regctl -q register t/sh --pid "$!" --shared --endpoint "tcp://$n"
+done
+regctl -q register t/sh --static --shared
+kill -STOP "${sleepers[0]}" # sees to it all the same
+expect_json '.removed == 4 and .terminated == 3' 0 regctl cleanup t --terminate --json
+for pid in "${sleepers[@]}"; do ended "$pid" || fail "$pid still runs"; done
+regctl -q register t/sh --static --shared
+regctl -q register t/sh --static --shared
+expect_out 2 0 regctl cleanup t
+expect_out 0 0 regctl cleanup t
+
 # --- all go ---------------------------------------------------------------------------------------
 expect 0 regctl unregister a/web
 expect 1 regctl lookup a/web --all

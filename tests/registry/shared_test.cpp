@@ -13,6 +13,7 @@
 
 #include "shmreg/registry.hpp"
 #include "support/child.hpp"
+#include "support/insides.hpp"
 #include "support/scratch_segment.hpp"
 
 using namespace shmreg;
@@ -259,6 +260,64 @@ BOOST_AUTO_TEST_CASE(a_reference_stays_with_its_instance_until_that_ends) {
   BOOST_TEST(mine.unregister().value());
   BOOST_TEST((ref.refresh() == Errc::ok));
   BOOST_TEST(ref.service().endpoint() == "another");
+}
+
+BOOST_AUTO_TEST_CASE(a_replacement_that_there_is_no_room_for_leaves_everything) {
+  const std::string large(20'000, 'x');
+  (void)add("e1");
+  (void)add("e2");
+  const auto plain = registry.register_for(Owner::permanent(), "a/plain", {}).value();
+  // Until no partition takes one more of that size.
+  std::size_t filled = 0;
+  for (std::size_t tried = 0, in_vain = 0; in_vain < 64; ++tried) {
+    const auto name = "fill/" + std::to_string(tried);
+    const bool taken = registry.register_for(Owner::permanent(), name, {.endpoint = large}).ok();
+    filled += taken ? 1 : 0;
+    in_vain = taken ? 0 : in_vain + 1;
+  }
+  const auto refused = [&](const std::string& name, bool shared) {
+    return registry
+               .register_for(Owner::permanent(), name, {.endpoint = large},
+                             {.replace = true, .shared = shared})
+               .code() == Errc::segment_full;
+  };
+  BOOST_TEST(refused("a/web", true));
+  BOOST_TEST(refused("a/web", false));
+  BOOST_TEST(refused("a/plain", true));
+  BOOST_TEST(refused("a/plain", false));
+  BOOST_TEST((endpoints() == std::multiset<std::string>{"e1", "e2"}));
+  BOOST_TEST(registry.lookup("a/plain")->id() == plain);
+  BOOST_TEST(registry.info()->services == filled + 3);
+  is_clean();
+}
+
+BOOST_AUTO_TEST_CASE(ordinals_are_used_again_and_no_more_gone_through_than_there_are) {
+  const auto last = [&] {
+    const Insides insides(segment);
+    const auto name = insides.hashed("a/web");
+    core::RecordCopy anchor;
+    const core::WriterIndex index(
+        insides.segment(), insides.segment().partition(insides.segment().partition_of(name.hash)));
+    BOOST_TEST_REQUIRE(index.find(name, anchor).slot != nullptr);
+    return layout::AnchorState::of(
+               insides.segment().cell(anchor.view().header().cell)->deadline_ns.load())
+        .last;
+  };
+  std::vector<std::uint64_t> ids;
+  for (int i = 0; i < 100; ++i) ids.push_back(add("e"));
+  BOOST_TEST(last() == 100);
+  for (int i = 99; i >= 2; --i)
+    BOOST_TEST(registry.unregister("a/web", {.id = ids[static_cast<std::size_t>(i)]}).value());
+  BOOST_TEST(last() == 2);
+  // The next comes before the one before it goes, for ever.
+  auto present = ids[1];
+  for (int i = 0; i < 200; ++i) {
+    const auto next = add("e");
+    BOOST_TEST(registry.unregister("a/web", {.id = present}).value());
+    present = next;
+  }
+  BOOST_TEST(last() <= 16);
+  is_clean();
 }
 
 BOOST_AUTO_TEST_CASE(many_instances_lengthen_nobody_elses_way) {

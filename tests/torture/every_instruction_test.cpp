@@ -158,6 +158,20 @@ BOOST_AUTO_TEST_CASE(a_last_instance_of_a_shared_name_is_there_or_is_not) {
        .after = kNone});
 }
 
+BOOST_AUTO_TEST_CASE(what_becomes_shared_is_the_old_or_the_new) {
+  torment({.what = "replace, by a shared one",
+           .prepare = claim_and_register_for_good,
+           .act =
+               [](Hands& hands) {
+                 CHILD_CHECK(hands.registry
+                                 ->register_for(Owner::permanent(), hands.subject, hands.new_spec,
+                                                {.replace = true, .shared = true})
+                                 .ok());
+               },
+           .before = kOld,
+           .after = kNew});
+}
+
 BOOST_AUTO_TEST_CASE(a_first_health_leaves_what_it_is_of) {
   torment({.what = "health",
            .prepare = claim_and_register_for_good,

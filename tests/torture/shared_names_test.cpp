@@ -57,8 +57,17 @@ void keep(const OwnSegment& segment, Ground& ground, std::uint64_t seed) {
   ground.ready.open(1);
   while (ground.stop.load() == 0) {
     const std::size_t which = random.below(kNames);
-    add(which);
     auto& own = ids.at(which);
+    if (random.one_in(16)) {
+      // The new one first, then the others go.
+      const auto id =
+          registry.register_for(Owner::permanent(), name_of(which), {.endpoint = name_of(which)},
+                                {.replace = true, .shared = true});
+      if (!id) ground.complaints.add("replace: " + id.message());
+      own.assign(1, id.value());
+      continue;
+    }
+    add(which);
     while (own.size() > 1 + random.below(3)) {
       // Not always the oldest: the free ordinals lie anywhere.
       const std::size_t victim = random.below(own.size() - 1);

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -109,9 +110,11 @@ void await_ends(std::vector<Asked>& asked, std::chrono::milliseconds time,
 }
 
 bool still_owns(const Registry& registry, const Service& service) {
-  Service now;
-  return registry.lookup(service.full_name(), now) == Errc::ok && now.id() == service.id() &&
-         now.pid() == service.pid() && now.alive() == Alive::yes;
+  const auto all = registry.lookup_all(service.full_name());
+  if (!all) return false;
+  return std::any_of(all->begin(), all->end(), [&](const Service& now) {
+    return now.id() == service.id() && now.pid() == service.pid() && now.alive() == Alive::yes;
+  });
 }
 
 }  // namespace
@@ -145,6 +148,7 @@ Termination terminate_owners(const Registry& registry, const std::vector<Service
     if (!still_owns(registry, service)) continue;  // perhaps by another of its names
     seen.insert(pid);
     if (process.send(SIGTERM)) {
+      (void)process.send(SIGCONT);  // a stopped one could not see to it
       asked.push_back({pid, std::move(process)});
     } else if (errno == ESRCH) {
       outcome.ended.insert(pid);

@@ -105,7 +105,7 @@ class Import {
       : context_(context),
         arguments_(arguments),
         source_(arguments.file),
-        registry_(context.attach(Access::read_write)) {}
+        registry_(context.attach(arguments.dry_run ? Access::prefer_write : Access::read_write)) {}
 
   int run() {
     std::optional<Stop> stop;
