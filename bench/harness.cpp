@@ -1,7 +1,5 @@
 #include "harness.hpp"
 
-#include <time.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -9,21 +7,6 @@ namespace shmreg::bench {
 namespace {
 
 constexpr std::size_t kWarmUpPart = 16;
-
-Spread spread_of(std::vector<double> figures) {
-  std::sort(figures.begin(), figures.end());
-  const std::size_t middle = figures.size() / 2;
-  const double median =
-      figures.size() % 2 == 1 ? figures[middle] : (figures[middle - 1] + figures[middle]) / 2;
-  return {median, figures.front(), figures.back()};
-}
-
-// What this thread has run for, in itself and in the kernel on its behalf.
-double processor_time_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
-}
 
 double nanoseconds_per_key(Contender& contender, const Task& task, std::uint64_t& answer) {
   const double begin = processor_time_ns();

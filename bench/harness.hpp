@@ -21,15 +21,10 @@
 #include <vector>
 
 #include "contender.hpp"
+#include "numbers.hpp"
 #include "workload.hpp"
 
 namespace shmreg::bench {
-
-struct Spread {
-  double median = 0;
-  double least = 0;
-  double most = 0;
-};
 
 // What one contender answered to one question at one size.
 struct Row {

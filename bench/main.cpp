@@ -21,6 +21,7 @@
 
 #include "contender.hpp"
 #include "harness.hpp"
+#include "numbers.hpp"
 #include "report.hpp"
 #include "shmreg/registry.hpp"
 #include "workload.hpp"

@@ -2,27 +2,18 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <cmath>
 #include <iomanip>
 #include <ostream>
-#include <sstream>
+#include <string>
+
+#include "numbers.hpp"
 
 namespace shmreg::bench {
 namespace {
 
-// Three digits that matter, where there are so many before the point all of them.
-std::string short_number(double number) {
-  std::ostringstream text;
-  text << std::fixed << std::setprecision(number < 10 ? 2 : number < 100 ? 1 : 0) << number;
-  return text.str();
-}
-
 std::string range(const Spread& spread) {
   return short_number(spread.least) + " to " + short_number(spread.most);
 }
-
-// Thousandths: more is noise.
-double rounded(double number) { return std::round(number * 1000) / 1000; }
 
 void add(boost::json::object& object, std::string_view field, const std::optional<Spread>& spread) {
   const auto name = [&](std::string_view suffix) {
@@ -44,14 +35,6 @@ const Question& question_of(const Row& row) {
 }
 
 }  // namespace
-
-std::string grouped(std::size_t number) {
-  std::string text = std::to_string(number);
-  for (std::size_t from_end = 3; from_end < text.size(); from_end += 4) {
-    text.insert(text.size() - from_end, 1, ',');
-  }
-  return text;
-}
 
 void print_rows(std::ostream& out, const Question& question, std::span<const Row> rows) {
   if (rows.empty()) return;

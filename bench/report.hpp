@@ -19,9 +19,6 @@ struct Skipped {
   std::string reason;
 };
 
-// "1,000,000"
-[[nodiscard]] std::string grouped(std::size_t number);
-
 // One question at one size.
 void print_rows(std::ostream& out, const Question& question, std::span<const Row> rows);
 
