@@ -23,7 +23,7 @@ namespace {
 using namespace shmreg::scale;
 
 constexpr std::string_view kMenu =
-    R"(Questions, each put to processes of its own on a segment of its own, and what its rows measure:
+    R"(Questions, each put to processes of its own on a segment of its own, and their rows:
 
   import_beside_lookups   one process registers all services, into a segment of default size that
                           grows; four look up names that are there from the start; two register and

@@ -1,7 +1,9 @@
 #include "core/listing.hpp"
 
 #include <algorithm>
+#include <bit>
 
+#include "core/bucket.hpp"
 #include "core/index.hpp"
 #include "core/record_reading.hpp"
 
@@ -9,7 +11,10 @@ namespace shmreg::core {
 namespace {
 
 using layout::IndexDescriptor;
+using layout::kBucketSlots;
 using layout::Word64;
+
+constexpr unsigned kEverySlot = (1U << kBucketSlots) - 1;
 
 // One slot of a list; retried until it holds still.
 Errc read_slot(const Segment& segment, const layout::Partition& partition, PidWatch& watch,
@@ -94,12 +99,20 @@ Errc read_partition(const Segment& segment, PidWatch& watch, std::uint32_t parti
     if (slots == nullptr) return Errc::corrupt;
     Errc outcome = Errc::ok;
     std::uint64_t bytes = 0;
-    for (std::uint64_t i = 0; i < index.slots() && outcome == Errc::ok; ++i) {
-      const std::size_t count = services.size();
-      outcome = read_slot(segment, partition, watch, slots[i], namespace_name, tag, services);
-      if (services.size() > count) bytes += ServiceAccess::image(services.back()).size();
-      if (is_more_than_there_is(segment, bytes)) outcome = Errc::corrupt;
+    for (std::uint64_t first_slot = 0; first_slot < index.slots(); first_slot += kBucketSlots) {
+      const Word64* const bucket = slots + first_slot;
+      unsigned mask = namespace_name ? slots_with_tag(bucket, tag) : kEverySlot;
+      for (; mask != 0 && outcome == Errc::ok; mask &= mask - 1) {
+        const std::size_t count = services.size();
+        outcome = read_slot(segment, partition, watch, bucket[std::countr_zero(mask)],
+                            namespace_name, tag, services);
+        if (services.size() > count) bytes += ServiceAccess::image(services.back()).size();
+        if (is_more_than_there_is(segment, bytes)) outcome = Errc::corrupt;
+      }
+      if (outcome != Errc::ok) break;
     }
+    // The vector loads of slots_with_tag() came before what is asked now.
+    std::atomic_signal_fence(std::memory_order_acquire);
     if (!planted(Fault::list_unchecked) && !same_index(partition, descriptor, rebuilds)) continue;
     if (outcome != Errc::ok) return outcome;
     if (partition.change_counter.load(std::memory_order_acquire) != changes) {
