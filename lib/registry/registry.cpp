@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <new>
 
 #include "core/attachment.hpp"
 #include "core/instances.hpp"
@@ -227,12 +228,31 @@ Result<std::vector<Service>> Registry::lookup_all(std::string_view service) cons
   return services;
 }
 
+namespace {
+
+// Room for all at once, by what the partitions count. A hint, and perhaps another's bytes: what it
+// asks for too much need not be there.
+void reserve_for_all(const core::Segment& segment, std::vector<Service>& services) {
+  std::uint64_t count = 0;
+  for (std::uint32_t p = 0; p < segment.geometry().partitions; ++p) {
+    count += segment.partition(p).services.load(std::memory_order_relaxed);
+  }
+  const std::uint64_t most = segment.open_end() / layout::kSizeClasses.front().record_bytes;
+  try {
+    services.reserve(std::min(count, most));
+  } catch (const std::bad_alloc&) {  // then it grows as it is filled
+  }
+}
+
+}  // namespace
+
 Result<std::vector<Service>> Registry::list(std::optional<std::string_view> namespace_name) const {
   if (namespace_name) {
     if (Status checked = check_namespace(*namespace_name); !checked) return checked;
   }
   std::vector<Service> services;
   const core::Segment& segment = attachment_->segment();
+  if (!namespace_name) reserve_for_all(segment, services);
   for (std::uint32_t p = 0; p < segment.geometry().partitions; ++p) {
     const Errc outcome =
         core::read_partition(segment, attachment_->watch(), p, namespace_name, services);
