@@ -5,6 +5,7 @@
 
 #include "core/bucket.hpp"
 #include "core/index.hpp"
+#include "core/index_glance.hpp"
 #include "core/record_reading.hpp"
 
 namespace shmreg::core {
@@ -89,6 +90,7 @@ Errc read_partition(const Segment& segment, PidWatch& watch, std::uint32_t parti
       namespace_name ? namespace_tag(*namespace_name, segment.hash_seed()) : std::uint16_t{0};
   const std::size_t first = services.size();
   if (segment.retired()) return Errc::segment_retired;
+  bool in_place = !namespace_name;  // a list of everything comes by every record anyway
   for (int restarts = 0; restarts < 1000; ++restarts) {
     services.resize(first);
     const std::uint64_t rebuilds = partition.rebuilds.load(std::memory_order_acquire);
@@ -99,9 +101,12 @@ Errc read_partition(const Segment& segment, PidWatch& watch, std::uint32_t parti
     if (slots == nullptr) return Errc::corrupt;
     Errc outcome = Errc::ok;
     std::uint64_t bytes = 0;
+    IndexGlance glance(
+        segment, index, slots,
+        in_place ? IndexGlance::Way::in_place : IndexGlance::way_for(segment, index));
     for (std::uint64_t first_slot = 0; first_slot < index.slots(); first_slot += kBucketSlots) {
       const Word64* const bucket = slots + first_slot;
-      unsigned mask = namespace_name ? slots_with_tag(bucket, tag) : kEverySlot;
+      unsigned mask = namespace_name ? slots_with_tag(glance.bucket(first_slot), tag) : kEverySlot;
       for (; mask != 0 && outcome == Errc::ok; mask &= mask - 1) {
         const std::size_t count = services.size();
         outcome = read_slot(segment, partition, watch, bucket[std::countr_zero(mask)],
@@ -110,6 +115,10 @@ Errc read_partition(const Segment& segment, PidWatch& watch, std::uint32_t parti
         if (is_more_than_there_is(segment, bytes)) outcome = Errc::corrupt;
       }
       if (outcome != Errc::ok) break;
+    }
+    if (!glance.holds()) {
+      in_place = true;
+      continue;
     }
     // The vector loads of slots_with_tag() came before what is asked now.
     std::atomic_signal_fence(std::memory_order_acquire);

@@ -130,6 +130,11 @@ class Segment {
   // The run map's word of a granule below the claimed end; null beyond.
   [[nodiscard]] layout::Word32* run_word(std::uint64_t granule) const noexcept;
 
+  // How many indices this process has gone through before, in search of hints (index_glance.hpp).
+  [[nodiscard]] std::uint32_t count_glance() const noexcept {
+    return glances_.fetch_add(1, std::memory_order_relaxed);  // one more or less does not matter
+  }
+
   // This process's view of what is claimed, as an offset; grows by itself.
   [[nodiscard]] std::uint64_t open_end() const noexcept {
     return open_end_.load(std::memory_order_acquire);
@@ -184,6 +189,7 @@ class Segment {
   std::string file_name_;
   bool writable_;
   mutable std::atomic<std::uint64_t> open_end_;
+  mutable std::atomic<std::uint32_t> glances_{0};
 };
 
 }  // namespace shmreg::core
