@@ -388,24 +388,45 @@ bool left_something(const layout::OwnerList& list, const layout::EntryLife& ende
          list.generation.load(std::memory_order_relaxed) == ended.generation;
 }
 
+// Far from each other for entries that are next to each other: a golden section of the circle on.
+std::uint32_t first_partition_of(std::uint32_t entry, std::uint32_t partitions) noexcept {
+  return static_cast<std::uint32_t>(std::uint64_t{entry * 0x9e37'79b9U} * partitions >> 32);
+}
+
 }  // namespace
 
+Result<std::uint64_t> ServiceTable::reclaim_from(std::uint32_t partition,
+                                                 const layout::EntryLife& ended,
+                                                 PartitionLock::Wait wait) {
+  const layout::OwnerList& list = segment_.owner_list(ended.entry, partition);
+  if (!left_something(list, ended)) return 0;
+  PartitionLock lock(writer_);
+  if (Status locked = lock.acquire(partition, wait); !locked) return locked;
+  // Another may have been quicker.
+  if (!left_something(list, ended)) return 0;
+  PartitionWork work(writer_, lock);
+  const DirtySection dirty(lock.partition());
+  return work.drain_list(ended.entry);
+}
+
 Result<std::uint64_t> ServiceTable::reclaim(const layout::EntryLife& ended) {
+  // All keepers beside it come at the same moment. Each begins elsewhere and passes by what another
+  // is at: they share the work, and none waits for what will be done without it.
+  const std::uint32_t partitions = segment_.geometry().partitions;
+  const std::uint32_t first = first_partition_of(writer_.life.entry, partitions);
   std::uint64_t reclaimed = 0;
   Status outcome;
-  for (std::uint32_t p = 0; p < segment_.geometry().partitions; ++p) {
-    const layout::OwnerList& list = segment_.owner_list(ended.entry, p);
-    if (!left_something(list, ended)) continue;
-    PartitionLock lock(writer_);
-    if (Status locked = lock.acquire(p); !locked) {
-      outcome = locked;
-      continue;
+  for (const auto wait : {PartitionLock::Wait::no, PartitionLock::Wait::yes}) {
+    outcome = {};
+    for (std::uint32_t i = 0; i < partitions; ++i) {
+      const Result<std::uint64_t> from = reclaim_from((first + i) % partitions, ended, wait);
+      if (from) {
+        reclaimed += from.value();
+      } else {
+        outcome = from.status();
+      }
     }
-    // Another may have been quicker.
-    if (!left_something(list, ended)) continue;
-    PartitionWork work(writer_, lock);
-    const DirtySection dirty(lock.partition());
-    reclaimed += work.drain_list(ended.entry);
+    if (outcome.ok()) break;
   }
   if (!outcome) return outcome;
   // Until it is proven gone its threads may still add to its lists.

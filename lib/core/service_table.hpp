@@ -81,6 +81,10 @@ class ServiceTable {
   // Inside a DirtySection: the same registration with a new record.
   [[nodiscard]] Status renew_record(NameWork& name, NameWork::Found& found, const Content& content,
                                     layout::ChangeKind kind, std::uint8_t flags);
+  // Of one partition; busy where its lock is taken and not to be waited for.
+  [[nodiscard]] Result<std::uint64_t> reclaim_from(std::uint32_t partition,
+                                                   const layout::EntryLife& ended,
+                                                   PartitionLock::Wait wait);
   [[nodiscard]] Result<layout::HealthCell*> cell_of(const RecordView& record) const;
 
   const Writer& writer_;
