@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/durations.hpp"
+#include "core/list_scout.hpp"
 #include "core/planted_fault.hpp"
 #include "sys/clock.hpp"
 
@@ -274,7 +275,9 @@ std::uint64_t PartitionWork::drain_list(std::uint32_t entry) {
   std::uint64_t drained = 0;
   const std::uint64_t bound = partition_.services.load(std::memory_order_relaxed);
   RecordCopy record;
+  ListScout scout(segment_, index, list.head.load(std::memory_order_relaxed));
   while (index.valid() && drained < bound) {
+    scout.advance();
     const std::uint32_t head = list.head.load(std::memory_order_relaxed);
     const HealthCell* cell = head != 0 ? segment_.cell(head) : nullptr;
     if (cell == nullptr) break;
