@@ -117,10 +117,8 @@ regctl -q register slow/stays --static
 for n in $(seq 300); do regctl -q register slow/churned --static --replace; done
 kill -CONT "$watcher"
 # `stays` may lie in another partition, whose log did not go round: then it is told first, too.
-# shellcheck disable=SC2016 # jq's
 from_lost='(map(.event) | index("lost")) as $lost | .[$lost:]'
 eventually told slow "$from_lost"' | map(.event) | .[0] == "lost" and (.[1:] | sort) == ["present", "present"]'
-# shellcheck disable=SC2016
 told slow '(map(.event) | index("lost")) as $lost | $lost <= 1
   and (.[:$lost] | all(.event == "registered" and .name == "stays"))
   and (.[$lost] | .lost >= 300 and .change == null and .schema == 1 and (.at | type == "string")
