@@ -45,8 +45,9 @@ constexpr std::string_view kMenu =
     hit_probe_*, miss_probe_*
                           buckets of eight slots looked at to find a name, or that it is missing
     tombstones_*          slots that a name has left and a probe must pass
-    lookup_*, lookup_control_*, lookup_ratio_*
-                          a lookup in this table, in the other one, and one to the other, in turn
+    lookup_*, lookup_control_*, lookup_ratio_*, lookup_change
+                          a lookup in this table, in the other one, in turn; one to the other; and
+                          what the cycles have made of that ratio
     cycle                 one registration and unregistration
     rebuilds, bytes_*     of indices, by the cycles; claimed from the file system
 

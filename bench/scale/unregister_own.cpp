@@ -1,15 +1,13 @@
 // unregister_own: does one name among many of one's own cost more to take back than the only one?
 //
 // Two processes among a million other services: one owns ten thousand names, the other one. In turn
-// each takes a name back, timed, and registers again; before each time it looks up so many others
-// at random that the caches hold as little of the one's name as of the other's.
-#include <algorithm>
-#include <array>
+// each takes a name back, timed, and registers another. Before each time the name is looked up, and
+// then so many others that the nearest caches hold as little of the one's as of the other's.
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "crew.hpp"
-#include "insides.hpp"
 #include "latencies.hpp"
 #include "numbers.hpp"
 #include "population.hpp"
@@ -20,14 +18,14 @@ namespace {
 
 constexpr std::size_t kMany = 10'000;
 constexpr unsigned kRounds = 41;
-constexpr std::size_t kTimes = 11;             // a turn
+constexpr std::size_t kTimes = 11;             // of each a round, turn by turn
 constexpr std::size_t kLookupsBetween = 8000;  // some MiB of slots and records
 
 struct Shared {
   FutexWord ready{0};
   Step turn;
   FutexWord done{0};
-  std::array<double, kTimes> ns{};
+  double ns = 0;
   bool over = false;
 };
 
@@ -54,18 +52,17 @@ void own(const OwnSegment& segment, Shared& shared, std::size_t names, std::uint
   for (std::uint32_t turn = first_turn;; turn += 2) {
     shared.turn.await(turn);
     if (shared.over) return;
-    for (double& ns : shared.ns) {
-      for (std::size_t i = 0; i < kLookupsBetween; ++i) {
-        require(registry.lookup(Name(kOthers, dice.below(others)).view(), found) == Errc::ok,
-                "one of the others was not found");
-      }
-      Registration& chosen = mine[dice.below(names)];
-      const std::uint64_t began_ns = clock_ns(CLOCK_MONOTONIC);
-      const bool gone = chosen.unregister().value();
-      ns = static_cast<double>(clock_ns(CLOCK_MONOTONIC) - began_ns);
-      require(gone, "one's own name was not there");
-      chosen = registry.register_service(Name(prefix, next++).view(), spec).value();
+    Registration& chosen = mine[dice.below(names)];
+    require(registry.lookup(chosen.full_name(), found) == Errc::ok, "one's own name was not found");
+    for (std::size_t i = 0; i < kLookupsBetween; ++i) {
+      require(registry.lookup(Name(kOthers, dice.below(others)).view(), found) == Errc::ok,
+              "one of the others was not found");
     }
+    const std::uint64_t began_ns = clock_ns(CLOCK_MONOTONIC);
+    const bool gone = chosen.unregister().value();
+    shared.ns = static_cast<double>(clock_ns(CLOCK_MONOTONIC) - began_ns);
+    require(gone, "one's own name was not there");
+    chosen = registry.register_service(Name(prefix, next++).view(), spec).value();
     say(shared.done);
   }
 }
@@ -84,20 +81,24 @@ void unregister_own(const Options& options, Report& report) {
   std::vector<double> only_ns;
   std::vector<double> among_many_ns;
   std::vector<double> ratio;
-  // The first round pays for first touches.
   std::uint32_t turns = 0;
   const auto turn_ns = [&] {
     shared->turn.advance();
     crew.await(shared->done, ++turns);
-    return bench::spread_of({shared->ns.begin(), shared->ns.end()}).median;
+    return shared->ns;
   };
-  (void)turn_ns();
-  (void)turn_ns();
-  for (Rounds rounds(options, kRounds); rounds.more();) {
-    only_ns.push_back(turn_ns());
-    among_many_ns.push_back(turn_ns());
+  const auto round = [&] {
+    std::vector<double> only;
+    std::vector<double> among_many;
+    for (std::size_t i = 0; i < kTimes; ++i) {
+      only.push_back(turn_ns());
+      among_many.push_back(turn_ns());
+    }
+    only_ns.push_back(bench::spread_of(std::move(only)).median);
+    among_many_ns.push_back(bench::spread_of(std::move(among_many)).median);
     ratio.push_back(among_many_ns.back() / only_ns.back());
-  }
+  };
+  for (Rounds rounds(options, kRounds); rounds.more();) round();
   shared->over = true;
   shared->turn.advance();
   shared->turn.advance();

@@ -23,7 +23,8 @@ namespace {
 constexpr std::size_t kWaiters = 100;
 constexpr unsigned kRounds = 31;
 constexpr std::chrono::seconds kPatience{20};
-constexpr std::string_view kAwaited = "production/awaited-";
+constexpr std::string_view kAwaited = "production/awaited";
+constexpr unsigned kWarmUp = 3;  // rounds in which everybody touches all memory for the first time
 
 enum class Way : std::uint32_t { futex, registry, over };
 
@@ -37,10 +38,9 @@ struct Shared {
   std::array<std::uint64_t, kWaiters> woke_at_ns{};
 };
 
-Name name_of(std::uint32_t step) { return {kAwaited, step}; }
-
 void wait_in_steps(const OwnSegment& segment, Shared& shared, std::size_t which) {
   const Registry registry = segment.attach();
+  const std::array<std::string, 1> names{std::string(kAwaited)};
   WaitOptions options;
   options.timeout = kPatience;
   for (std::uint32_t step = 1;; ++step) {
@@ -52,7 +52,6 @@ void wait_in_steps(const OwnSegment& segment, Shared& shared, std::size_t which)
         futex_sleep(shared.word, shared.word.load(std::memory_order_acquire));
       }
     } else {
-      const std::array<std::string, 1> names{std::string(name_of(step).view())};
       require(registry.wait(names, options).ok(), "a waiter was not woken");
     }
     shared.woke_at_ns.at(which) = clock_ns(CLOCK_MONOTONIC);
@@ -69,7 +68,7 @@ class Waiting {
  public:
   Waiting() : segment_(1), registry_(segment_.attach()) {
     // Attached, and this thread known: not in the first round.
-    require(registry_.register_service("production/warm-up").value().unregister().value(), "gone");
+    (void)registry_.register_service(kAwaited).value();
     for (std::size_t i = 0; i < kWaiters; ++i) {
       crew_.start([this, i] { wait_in_steps(segment_, *shared_, i); });
     }
@@ -94,7 +93,7 @@ class Waiting {
       shared_->word.store(step, std::memory_order_release);
       futex_wake_all(shared_->word);
     } else {
-      registration = registry_.register_service(name_of(step).view()).value();
+      registration = registry_.register_service(kAwaited).value();
     }
     crew_.await(shared_->woken, static_cast<std::uint32_t>(waiters));
     std::vector<double> us;
@@ -124,6 +123,8 @@ class Waiting {
 
 void waiters(const Options& options, Report& report) {
   Waiting waiting;
+  Latency warm_up;
+  for (unsigned i = 0; i < kWarmUp; ++i) waiting.measure(Way::registry, kWaiters, warm_up);
   Latency futex_1;
   Latency registry_1;
   Latency futex_all;

@@ -1,7 +1,6 @@
 // Runs ahead of whoever takes away all that is on an owner's list, and has the memory that comes
 // next brought into the caches: the records, and the slots that lead to them, lie all over the
-// segment, and each would be waited for in turn (measured: a third of the time of taking them
-// away).
+// segment, and each would be waited for in turn (measured: a third of the time that it takes).
 //
 // It only looks, at bytes that may be anything, and concludes nothing: who takes away reads
 // everything again.
