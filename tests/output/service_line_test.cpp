@@ -78,6 +78,7 @@ BOOST_AUTO_TEST_CASE(a_name_is_enough) {
   BOOST_TEST(!line.shared);
   BOOST_TEST((line.owner == OwnerKind::permanent));
   BOOST_TEST((with(R"("pid":4711)").owner == OwnerKind::pid));
+  BOOST_TEST((with(R"("ttl_us":5)").owner == OwnerKind::ttl));
   BOOST_TEST((with(R"("pid":4711,"owner":"process")").owner == OwnerKind::process));
   BOOST_TEST((with(R"("pid":null)").owner == OwnerKind::permanent));
 }

@@ -79,7 +79,10 @@ class Meaning {
     const std::int64_t pid = integer(Members::kPid);
     if (pid < 0 || pid > kLargestPid) return bad(Members::kPid, std::to_string(pid) + " is no pid");
     line_.pid = static_cast<std::uint32_t>(pid);
-    line_.owner = pid != 0 ? OwnerKind::pid : OwnerKind::permanent;
+    // As what it says of its end goes.
+    line_.owner = pid != 0                      ? OwnerKind::pid
+                  : members_.has(Members::kTtl) ? OwnerKind::ttl
+                                                : OwnerKind::permanent;
     if (members_.has(Members::kOwner)) {
       const std::string& word = string(Members::kOwner);
       const auto kind = owner_from_string(word);
