@@ -13,10 +13,12 @@
 #include <climits>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 
 namespace shmreg::scale {
 namespace {
@@ -131,19 +133,24 @@ void Crew::await(const FutexWord& word, std::uint32_t value) {
   }
 }
 
-char Crew::state_of(pid_t process) {
-  std::ifstream file("/proc/" + std::to_string(process) + "/stat");
-  std::string line;
-  std::getline(file, line);
-  // The name before it may hold anything, but no field after it a parenthesis.
-  const std::size_t end = line.rfind(')');
-  return end == std::string::npos || end + 2 >= line.size() ? '?' : line[end + 2];
+bool Crew::sleeps(pid_t process) {
+  const std::filesystem::path tasks = "/proc/" + std::to_string(process) + "/task";
+  std::error_code gone;
+  for (const auto& task : std::filesystem::directory_iterator(tasks, gone)) {
+    std::ifstream file(task.path() / "stat");
+    std::string line;
+    std::getline(file, line);
+    // The name before it may hold anything, but no field after it a parenthesis.
+    const std::size_t end = line.rfind(')');
+    if (end == std::string::npos || end + 2 >= line.size() || line[end + 2] != 'S') return false;
+  }
+  return true;
 }
 
 void Crew::await_sleep() {
   const timespec pause{0, 200'000};
   for (const pid_t process : processes_) {
-    while (state_of(process) != 'S') {
+    while (!sleeps(process)) {
       check();
       ::nanosleep(&pause, nullptr);
     }

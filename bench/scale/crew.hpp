@@ -67,12 +67,11 @@ class Crew {
   // Until `word` is at least `value`. Throws where one has failed meanwhile.
   void await(const FutexWord& word, std::uint32_t value);
 
-  // Of a sleeping process 'S', of a running one 'R', as /proc says.
-  [[nodiscard]] static char state_of(pid_t process);
-  // Until all of them sleep, but for those that were killed.
+  // Until all threads of all of them sleep, but for those that were killed.
   void await_sleep();
 
  private:
+  [[nodiscard]] static bool sleeps(pid_t process);
   void forget(pid_t process, int status);
 
   std::vector<pid_t> processes_;

@@ -58,6 +58,12 @@ std::uint64_t Insides::reclaim(const layout::EntryLife& life) const {
   return core::ServiceTable(writer_).reclaim(life).value();
 }
 
+bool Insides::any_locked() const noexcept {
+  return sum(attachment_->segment(), [](const auto& partition) {
+           return std::uint64_t{partition.lock.load(std::memory_order_acquire) != 0 ? 1U : 0U};
+         }) != 0;
+}
+
 std::uint64_t Insides::services() const noexcept {
   return sum(attachment_->segment(), [](const auto& partition) {
     return std::uint64_t{partition.services.load(std::memory_order_acquire)};

@@ -45,6 +45,9 @@ class Insides {
   // What a keeper does for a neighbour that has ended: how many services it took away.
   [[nodiscard]] std::uint64_t reclaim(const layout::EntryLife& life) const;
 
+  // Whether somebody has a partition's lock.
+  [[nodiscard]] bool any_locked() const noexcept;
+
   // Summed over the partitions.
   [[nodiscard]] std::uint64_t services() const noexcept;
   [[nodiscard]] std::uint64_t tombstones() const noexcept;

@@ -158,8 +158,13 @@ class Ending {
   }
 
   void stop_neighbours() {
-    crew_.await_sleep();  // not while one of them holds a lock
-    for (const pid_t neighbour : neighbours_) Crew::stop(neighbour);
+    for (;;) {
+      crew_.await_sleep();
+      for (const pid_t neighbour : neighbours_) Crew::stop(neighbour);
+      // Not while a keeper has a lock, which nobody else would get.
+      if (!insides_->any_locked()) return;
+      resume_neighbours();
+    }
   }
   void resume_neighbours() {
     for (const pid_t neighbour : neighbours_) Crew::resume(neighbour);
