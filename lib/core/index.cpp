@@ -37,6 +37,7 @@ WriterIndex::WriterIndex(const Segment& segment, layout::Partition& partition) n
 
 WriterIndex::Place WriterIndex::find(const HashedName& name, RecordCopy& copy) const {
   Place place;
+  if (!valid()) return place;
   const std::uint64_t buckets = slot_count() / kBucketSlots;
   std::uint64_t bucket = home_bucket(name.place, descriptor_.log2_slots);
   for (std::uint64_t probe = 0; probe < buckets; ++probe, bucket = (bucket + 1) & (buckets - 1)) {
@@ -65,6 +66,7 @@ WriterIndex::Place WriterIndex::find(const HashedName& name, RecordCopy& copy) c
 
 layout::Word64* WriterIndex::find_location(std::uint64_t place,
                                            std::uint32_t location) const noexcept {
+  if (!valid()) return nullptr;
   const std::uint64_t buckets = slot_count() / kBucketSlots;
   std::uint64_t bucket = home_bucket(place, descriptor_.log2_slots);
   for (std::uint64_t probe = 0; probe < buckets; ++probe, bucket = (bucket + 1) & (buckets - 1)) {

@@ -42,7 +42,7 @@ struct HashedName {
 
 class WriterIndex {
  public:
-  // `valid()` is to be asked first: the descriptor is another process's bytes.
+  // The descriptor is another process's bytes: where it leads nowhere, nothing is found.
   WriterIndex(const Segment& segment, layout::Partition& partition) noexcept;
   [[nodiscard]] bool valid() const noexcept { return slots_ != nullptr; }
 

@@ -11,6 +11,10 @@ Status NameWork::open() {
   if (Status locked = lock_.acquire(segment_.partition_of(name_.hash)); !locked) return locked;
   work_.emplace(writer_, lock_);
   index_.emplace(segment_, lock_.partition());
+  return check_index();
+}
+
+Status NameWork::check_index() const {
   if (index_->valid()) return {};
   return {Errc::corrupt,
           "an index descriptor leads outside of the segment; regctl doctor tells more"};
@@ -64,6 +68,8 @@ Status NameWork::make_place(std::uint16_t ordinal, Found& found) {
   if (found.there() || (found.place.free != nullptr && !index_->wants_rebuild())) return {};
   const Status rebuilt = work_->rebuild();
   index_.emplace(segment_, lock_.partition());
+  // The file may have been truncated meanwhile.
+  if (Status there = check_index(); !there) return there;
   (void)look(ordinal, found);
   // Without a larger index there may still be a free slot in this one.
   if (found.there() || found.place.free != nullptr) return {};

@@ -63,6 +63,7 @@ class NameWork {
   void note_health();
 
  private:
+  [[nodiscard]] Status check_index() const;
   [[nodiscard]] layout::HealthCell* anchor_cell();
   // 0 where the name is not shared.
   [[nodiscard]] std::uint32_t last_ordinal();
