@@ -5,7 +5,7 @@
 #include "core/attachment.hpp"
 #include "core/bucket.hpp"
 #include "core/index.hpp"
-#include "core/service_table.hpp"
+#include "core/reclaim.hpp"
 #include "question.hpp"
 #include "shmreg/registry.hpp"
 
@@ -55,7 +55,7 @@ bool Insides::owns_nothing(const layout::EntryLife& life) const noexcept {
 }
 
 std::uint64_t Insides::reclaim(const layout::EntryLife& life) const {
-  return core::ServiceTable(writer_).reclaim(life).value();
+  return core::reclaim(writer_, life).value();
 }
 
 bool Insides::any_locked() const noexcept {

@@ -4,7 +4,7 @@
 #include <mutex>
 #include <utility>
 
-#include "core/service_table.hpp"
+#include "core/reclaim.hpp"
 #include "sys/bus_error.hpp"
 #include "sys/kernel_mark.hpp"
 #include "sys/thread.hpp"
@@ -204,14 +204,13 @@ Status Attachment::writer(Writer& writer) {
     }
     if (Status claimed = claim(); !claimed) return claimed;
     writer.life = unpack(life_.load(std::memory_order_acquire));
-    (void)ServiceTable(writer).reclaim_earlier_lives().ok();  // else at the first use of each list
+    (void)reclaim_earlier_lives(writer).ok();  // else at the first use of each list
     return {Errc::registration_lost,
             "this process had been marked as ended, and what it had registered is gone; it is "
             "attached anew: register again"};
   }
   if (fresh) {
-    if (Result<std::uint64_t> reclaimed = ServiceTable(writer).reclaim_earlier_lives();
-        !reclaimed) {
+    if (Result<std::uint64_t> reclaimed = reclaim_earlier_lives(writer); !reclaimed) {
       return reclaimed.status();
     }
   }

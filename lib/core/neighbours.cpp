@@ -3,7 +3,7 @@
 #include <climits>
 
 #include "core/process_table.hpp"
-#include "core/service_table.hpp"
+#include "core/reclaim.hpp"
 
 namespace shmreg::core {
 
@@ -54,7 +54,7 @@ void Neighbours::look_after() {
 
 void Neighbours::reclaim(const EntryLife& ended) {
   // What is not to be had now is tried again at the next slice.
-  (void)ServiceTable(writer_).reclaim(ended).ok();
+  (void)core::reclaim(writer_, ended).ok();
 }
 
 }  // namespace shmreg::core

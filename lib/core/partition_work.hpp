@@ -16,6 +16,11 @@
 
 namespace shmreg::core {
 
+// Whether somebody's going would help.
+[[nodiscard]] inline bool out_of_room(Errc code) noexcept {
+  return code == Errc::segment_full || code == Errc::no_space;
+}
+
 // What is to stand in a record, composed before the lock is taken.
 struct Content {
   std::string_view endpoint;

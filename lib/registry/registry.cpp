@@ -9,6 +9,8 @@
 #include "core/listing.hpp"
 #include "core/lookup.hpp"
 #include "core/process_table.hpp"
+#include "core/reclaim.hpp"
+#include "core/registrar.hpp"
 #include "core/service_table.hpp"
 #include "registry/names.hpp"
 #include "registry/trust.hpp"
@@ -98,7 +100,7 @@ Result<Registration> Registry::register_service(std::string_view service, const 
   request.content = {spec.endpoint, prepared->attributes};
   request.replace = options.replace;
   request.shared = options.shared;
-  const Result<std::uint64_t> id = writer.segment->if_whole(ServiceTable(writer).add(request));
+  const Result<std::uint64_t> id = writer.segment->if_whole(core::Registrar(writer).add(request));
   if (!id) return id.status();
   return Registration(attachment_, prepared->key, id.value());
 }
@@ -149,7 +151,7 @@ Result<std::uint64_t> Registry::register_for(const Owner& owner, std::string_vie
   request.content = {spec.endpoint, prepared->attributes};
   request.replace = options.replace;
   request.shared = options.shared;
-  return writer.segment->if_whole(ServiceTable(writer).add(request));
+  return writer.segment->if_whole(core::Registrar(writer).add(request));
 }
 
 Result<bool> Registry::unregister(std::string_view service, const UnregisterOptions& options) {
@@ -317,7 +319,7 @@ Status Registry::set_health(std::string_view service, Health health,
 Result<std::uint64_t> Registry::collect_garbage() {
   Writer writer;
   if (Status ready = attachment_->writer(writer); !ready) return ready;
-  return ServiceTable(writer).collect_garbage();
+  return core::collect_garbage(writer);
 }
 
 Result<std::uint32_t> Registry::repair() {

@@ -1,4 +1,6 @@
 // Taking away what an owner has left: all of it, by whoever comes by, whatever is in the way.
+#include "core/reclaim.hpp"
+
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <memory>
@@ -7,7 +9,6 @@
 #include <thread>
 #include <vector>
 
-#include "core/service_table.hpp"
 #include "support/child.hpp"
 #include "support/insides.hpp"
 #include "support/sanitizers.hpp"
@@ -61,7 +62,7 @@ struct Fixture {
       request.life = owner.writer.life;
       request.process = owner.writer.self;
       request.shared = true;
-      CHILD_CHECK(core::ServiceTable(owner.writer).add(request).ok());
+      CHILD_CHECK(core::Registrar(owner.writer).add(request).ok());
     }
     const EntryLife life = owner.writer.life;
     parent.tell(std::uint64_t{life.generation} << 32 | life.entry);
@@ -102,7 +103,7 @@ BOOST_AUTO_TEST_CASE(keepers_that_come_at_once_take_away_all_of_it_once) {
         parent.tell();
         while (core::entry_lives(own_insides.segment(), life)) {
         }
-        CHILD_CHECK(core::ServiceTable(own_insides.writer).reclaim(life).ok());
+        CHILD_CHECK(core::reclaim(own_insides.writer, life).ok());
         for (std::uint32_t p = 0; p < segment.geometry().partitions; ++p) {
           CHILD_CHECK(!has_left_something(own_insides.segment(), life, p));
         }
@@ -135,7 +136,7 @@ BOOST_AUTO_TEST_CASE(a_partition_that_is_locked_is_passed_by_and_what_is_left_go
   owner.kill();
   core::Writer impatient = insides.writer;
   impatient.lock_timeout = std::chrono::milliseconds(20);
-  BOOST_TEST((core::ServiceTable(impatient).reclaim(life).code() == Errc::timed_out));
+  BOOST_TEST((core::reclaim(impatient, life).code() == Errc::timed_out));
   for (std::uint32_t p = 0; p < insides.segment().geometry().partitions; ++p) {
     // A keeper beside us may still be at one that we have passed by.
     for (int i = 0; i < 6000 && p != 1 && has_left_something(insides.segment(), life, p); ++i) {
@@ -145,7 +146,7 @@ BOOST_AUTO_TEST_CASE(a_partition_that_is_locked_is_passed_by_and_what_is_left_go
   }
   holder.tell();
   holder.await();
-  BOOST_TEST(core::ServiceTable(insides.writer).reclaim(life).ok());
+  BOOST_TEST(core::reclaim(insides.writer, life).ok());
   BOOST_TEST(!has_left_something(insides.segment(), life, 1));
   BOOST_TEST(in_index(insides.segment()) == others);
   BOOST_TEST(sound());

@@ -325,7 +325,7 @@ BOOST_AUTO_TEST_CASE(a_renewal_cut_short_anywhere_leaves_a_deadline) {
              core::append_attribute(period, layout::AttributeKind::period, {},
                                     core::bytes_of(request.period_ns));
              request.content = {"ttl", period};
-             CHILD_CHECK(core::ServiceTable(i.writer).add(request).ok());
+             CHILD_CHECK(core::Registrar(i.writer).add(request).ok());
            },
        .operation =
            [](const Insides& i) {
@@ -346,7 +346,7 @@ BOOST_AUTO_TEST_CASE(a_takeover_of_a_dead_owners_name_cut_short_gives_nobody_the
              request.name = i.hashed("a/subject");
              request.life = layout::EntryLife{3, 0};
              request.content.endpoint = "dead";
-             CHILD_CHECK(core::ServiceTable(i.writer).add(request).ok());
+             CHILD_CHECK(core::Registrar(i.writer).add(request).ok());
            },
        .operation = [](const Insides& i) { (void)i.add("a/subject", "new", true).ok(); },
        .allowed = {"-", "new"}});

@@ -9,6 +9,7 @@
 
 #include "core/attachment.hpp"
 #include "core/lookup.hpp"
+#include "core/registrar.hpp"
 #include "core/service_table.hpp"
 #include "support/scratch_segment.hpp"
 
@@ -43,7 +44,7 @@ struct Insides {
     if (own) request.life = writer.life;
     if (own) request.process = writer.self;
     request.content.endpoint = endpoint;
-    return core::ServiceTable(writer).add(request);
+    return core::Registrar(writer).add(request);
   }
   [[nodiscard]] Result<bool> remove(std::string_view key) const {
     return core::ServiceTable(writer).remove(hashed(key), std::nullopt, true);
