@@ -63,6 +63,11 @@ bool NameWork::find(std::optional<std::uint64_t> id, Found& found) {
   return chosen && look(*chosen, found);
 }
 
+bool NameWork::find_live(std::optional<std::uint64_t> id, Found& found) {
+  return find(id, found) && found.record.stamp() != 0 &&
+         work_->alive(found.record.view()) != Alive::no;
+}
+
 Status NameWork::make_place(std::uint16_t ordinal, Found& found) {
   (void)look(ordinal, found);
   if (found.there() || (found.place.free != nullptr && !index_->wants_rebuild())) return {};

@@ -38,6 +38,8 @@ class NameWork {
   // The registration of that id; of a name that is not shared the one there is, whatever its id;
   // without an id, of a shared name, this writer's own instance, or the only one.
   [[nodiscard]] bool find(std::optional<std::uint64_t> id, Found& found);
+  // The same, and that is registered and its owner alive.
+  [[nodiscard]] bool find_live(std::optional<std::uint64_t> id, Found& found);
   // Calls visit(Found&) for each registration under the name, the ended ones too, until it returns
   // false. visit may take away what it is given.
   template <class Visit>

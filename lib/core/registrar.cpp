@@ -35,13 +35,14 @@ Status Registrar::taken(const PartitionWork& work, const Registering& request,
                         const RecordView& old) const {
   std::string text =
       quoted(request.name.key) + " is already registered by " + work.describe_holder(old);
-  if (request.shared != (old.header().ordinal != 0)) {
-    text += request.shared ? ", which does not share it" : ", as one that shares it";
-  }
   const bool own = request.process && request.process == writer_.self;
-  return {Errc::already_registered,
-          text + (own ? "; replace it, or register another name"
-                      : "; unregister or --replace it, or register another name")};
+  const std::string replace = own ? "replace it" : "unregister or --replace it";
+  if (old.header().ordinal != 0) {
+    return {Errc::already_registered, text + ", as one that shares it; share it as well, " +
+                                          replace + ", or register another name"};
+  }
+  if (request.shared) text += ", which does not share it";
+  return {Errc::already_registered, text + "; " + replace + ", or register another name"};
 }
 
 Result<std::uint64_t> Registrar::add(const Registering& request) {

@@ -60,8 +60,7 @@ Status ServiceTable::update(const HashedName& key, std::optional<std::uint64_t> 
   if (Status opened = name.open(); !opened) return opened;
   PartitionWork& work = name.work();
   NameWork::Found found;
-  const bool there = name.find(id, found) && found.record.stamp() != 0 &&
-                     work.alive(found.record.view()) != Alive::no;
+  const bool there = name.find_live(id, found);
   const auto& old = found.record;
   if (id && (!there || old.view().header().id != *id)) {
     return {Errc::registration_lost,
@@ -126,9 +125,8 @@ Result<bool> ServiceTable::renew(const HashedName& key, std::uint64_t id) {
   NameWork name(writer_, key);
   if (Status opened = name.open(); !opened) return opened;
   NameWork::Found found;
-  if (!name.find(id, found) || found.record.stamp() == 0) return false;
+  if (!name.find_live(id, found) || found.record.view().header().id != id) return false;
   const RecordView& record = found.record.view();
-  if (record.header().id != id || name.work().alive(record) == Alive::no) return false;
   if (static_cast<OwnerKind>(record.header().owner_kind) != OwnerKind::ttl) {
     return Status(Errc::invalid_argument, quoted(key.key) + " has no time to live: it is held by " +
                                               name.work().describe_holder(record));
@@ -147,8 +145,7 @@ Status ServiceTable::set_health(const HashedName& key, std::optional<std::uint64
   if (Status opened = name.open(); !opened) return opened;
   PartitionWork& work = name.work();
   NameWork::Found found;
-  const bool there = name.find(id, found) && found.record.stamp() != 0 &&
-                     work.alive(found.record.view()) != Alive::no;
+  const bool there = name.find_live(id, found);
   if (!there && !id && name.shared()) {
     return {Errc::invalid_argument,
             quoted(key.key) + " is shared by several: whose health it is, its id must say"};

@@ -11,7 +11,7 @@
 //     88  reserve          40
 //    128  stamp_counter     8  } advanced before use, never again used
 //    136  change_counter    8  }  the change log's last entry (change.hpp)
-//    144  services          4  slots that lead to a record, of live owners or not
+//    144  services          4  slots that lead to a record, of live owners or not, or an anchor
 //    148  tombstones        4
 //    152  free_cells        4  list of health cells: offset / 32
 //    156  reserve           4

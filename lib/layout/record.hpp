@@ -42,8 +42,7 @@ inline constexpr std::uint8_t kAnchor = 2;  // stands at a shared name; no servi
 // can be in use: its deadline_ns is
 //
 //   63    48 47      16 15       0
-//   [ 0     ][ count 32 ][ last 16 ]   instances there are; the largest ordinal of any since the
-//                                      anchor was made
+//   [ 0     ][ count 32 ][ last 16 ]   instances there are; the largest ordinal in use
 //
 // and its health is other than 0 once any instance's health was set: before that a reader need not
 // look for one that is passing. The anchor goes with its last instance.

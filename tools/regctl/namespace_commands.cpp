@@ -9,7 +9,7 @@
 #include "regctl/commands.hpp"
 #include "regctl/context.hpp"
 #include "regctl/service_options.hpp"
-#include "regctl/termination.hpp"
+#include "shmreg/termination.hpp"
 
 namespace shmreg::regctl {
 namespace {

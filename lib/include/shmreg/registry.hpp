@@ -237,7 +237,7 @@ class Registry {
   // Registers for this process: found until it is unregistered or this process ends. This
   // process's own name again is replaced: one entry, a new id, the older handle has lost it.
   // already_registered where a live owner has it, unless both are shared; a dead owner's is taken.
-  // Between shared and not a name changes by an unregistration and a registration.
+  // A shared name that is replaced by one that is not is unregistered first.
   Result<Registration> register_service(std::string_view service, const ServiceSpec& spec = {},
                                         const RegisterOptions& options = {});
   // Registers for `owner`; returns the registration id. owner_not_alive where its pid is nobody's.

@@ -4,9 +4,10 @@
 // A pid comes round: it is turned into a pidfd first, and only then is the registry asked once more
 // whether the service is still that owner's and the owner lives. If so, the descriptor is the
 // owner's, and nobody else is ever signalled.
+//
+// Thread safety: any number of threads may call it at once. It raises this process's soft limit of
+// descriptors to the hard one, as it needs one an owner, and blocks for the grace and 5 s at most.
 #pragma once
-
-#include <sys/types.h>
 
 #include <chrono>
 #include <cstdint>
@@ -16,7 +17,7 @@
 
 #include "shmreg/registry.hpp"
 
-namespace shmreg::regctl {
+namespace shmreg {
 
 struct Termination {
   std::set<std::uint32_t> ended;       // pids that ended, by themselves after SIGTERM or killed
@@ -30,4 +31,4 @@ struct Termination {
                                            const std::vector<Service>& services,
                                            std::chrono::milliseconds grace);
 
-}  // namespace shmreg::regctl
+}  // namespace shmreg

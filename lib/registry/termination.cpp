@@ -1,0 +1,107 @@
+#include "shmreg/termination.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "sys/pidfd.hpp"
+#include "sys/process.hpp"
+
+namespace shmreg {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using sys::PidFd;
+using sys::SignalFate;
+
+// How long the kernel may take to end what it was told to kill.
+constexpr std::chrono::seconds kKillTime{5};
+
+// Pids that attached processes of other PID namespaces have: here they are somebody else's.
+std::set<std::uint32_t> foreign_pids(const Registry& registry) {
+  std::set<std::uint32_t> foreign;
+  const auto processes = registry.processes();
+  if (!processes) return foreign;
+  const std::uint64_t own = sys::own_identity().pid_namespace;
+  for (const ProcessInfo& process : *processes) {
+    if (own == 0 || process.pid_namespace != own) foreign.insert(process.pid);
+  }
+  return foreign;
+}
+
+// Waits until all have ended, or the time is out; moves those that have to `ended`.
+void await_ends(std::vector<PidFd>& asked, std::chrono::milliseconds time,
+                std::set<std::uint32_t>& ended) {
+  const auto deadline = Clock::now() + time;
+  while (!asked.empty()) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+    const std::vector<bool> over = sys::await_an_end(asked, left);
+    std::vector<PidFd> rest;
+    for (std::size_t i = 0; i < asked.size(); ++i) {
+      if (over[i]) {
+        ended.insert(asked[i].pid());
+      } else {
+        rest.push_back(std::move(asked[i]));
+      }
+    }
+    asked.swap(rest);
+    if (left.count() <= 0) return;
+  }
+}
+
+bool still_owns(const Registry& registry, const Service& service) {
+  const auto all = registry.lookup_all(service.full_name());
+  if (!all) return false;
+  return std::any_of(all->begin(), all->end(), [&](const Service& now) {
+    return now.id() == service.id() && now.pid() == service.pid() && now.alive() == Alive::yes;
+  });
+}
+
+}  // namespace
+
+Termination terminate_owners(const Registry& registry, const std::vector<Service>& services,
+                             std::chrono::milliseconds grace) {
+  Termination outcome;
+  sys::raise_descriptor_limit();
+  const auto spared = sys::own_line();
+  const auto foreign = foreign_pids(registry);
+  std::set<std::uint32_t> seen;
+  std::vector<PidFd> asked;
+  const auto refuse = [&](const PidFd& process, SignalFate fate) {
+    outcome.not_asked.push_back("pid " + std::to_string(process.pid()) + ": " + process.what());
+    outcome.not_permitted = outcome.not_permitted || fate == SignalFate::not_permitted;
+  };
+  for (const Service& service : services) {
+    const std::uint32_t pid = service.pid();
+    if (pid == 0 || spared.contains(pid) || seen.contains(pid)) continue;
+    // `unknown` is a pid of another PID namespace. A process known by its mark lives wherever it
+    // is: its pid is of here only if it says so.
+    if (service.alive() != Alive::yes) continue;
+    if (service.owner() == OwnerKind::process && foreign.contains(pid)) continue;
+    PidFd process(pid);
+    if (const SignalFate fate = process.opened(); fate != SignalFate::ok) {
+      if (fate == SignalFate::no_such_process || !seen.insert(pid).second) continue;
+      refuse(process, fate);
+      continue;
+    }
+    if (!still_owns(registry, service)) continue;  // perhaps by another of its names
+    seen.insert(pid);
+    const SignalFate fate = process.ask_to_stop();
+    if (fate == SignalFate::ok) {
+      asked.push_back(std::move(process));
+    } else if (fate == SignalFate::no_such_process) {
+      outcome.ended.insert(pid);
+    } else {
+      refuse(process, fate);
+    }
+  }
+  await_ends(asked, grace, outcome.ended);
+  for (const PidFd& process : asked) process.kill();
+  await_ends(asked, kKillTime, outcome.ended);
+  for (const PidFd& process : asked) {
+    outcome.not_asked.push_back("pid " + std::to_string(process.pid()) + ": does not end");
+  }
+  return outcome;
+}
+
+}  // namespace shmreg
