@@ -66,14 +66,17 @@ std::uint32_t next_turn() {
   return turn++;
 }
 
-// The anchor in `found` says which ordinals there can be; nothing where it has gone.
-std::optional<CellState> state_of(const Segment& segment, const Service& found) {
-  const std::uint64_t* image = ServiceAccess::words(found);
-  return read_cell(segment, layout::cell_of(image[layout::kLengthsWord]), image[layout::kIdWord]);
-}
-
-bool is_anchor(const Service& found) noexcept {
-  return layout::is_anchor(ServiceAccess::words(found)[layout::kKindWord]);
+// The largest ordinal that the anchor's instances can have; nothing where the anchor has gone.
+struct AnchorSays {
+  std::uint32_t last = 0;
+  bool some_health = false;
+};
+std::optional<AnchorSays> said_by(const Segment& segment, const Service& anchor) {
+  const std::uint64_t* image = ServiceAccess::words(anchor);
+  const auto cell =
+      read_cell(segment, layout::cell_of(image[layout::kLengthsWord]), image[layout::kIdWord]);
+  if (!cell) return std::nullopt;
+  return AnchorSays{AnchorState::of(cell->deadline_ns).last, cell->health != Health::unknown};
 }
 
 }  // namespace
@@ -86,11 +89,11 @@ Errc lookup_instance(const Segment& segment, PidWatch& watch, std::string_view k
     const Stillness still(segment, partition);
     const Errc anchor = lookup_at(segment, watch, key, hash, 0, found);
     if (anchor != Errc::ok || !is_anchor(found)) return anchor;
-    const auto state = state_of(segment, found);
-    if (!state) continue;
-    const std::uint32_t last = AnchorState::of(state->deadline_ns).last;
+    const auto says = said_by(segment, found);
+    if (!says) continue;
+    const std::uint32_t last = says->last;
     looks_left -= last;
-    const bool first_will_do = state->health == Health::unknown;
+    const bool first_will_do = !says->some_health;
     const std::uint32_t start = last != 0 ? next_turn() % last : 0;
     int rank = 99;
     for (std::uint32_t i = 0; i < last; ++i) {
@@ -114,6 +117,23 @@ Errc lookup_instance(const Segment& segment, PidWatch& watch, std::string_view k
   return Errc::busy;
 }
 
+Errc read_instances(const Segment& segment, PidWatch& watch, const Service& anchor,
+                    std::vector<Service>& services) {
+  const auto says = said_by(segment, anchor);
+  if (!says) return Errc::ok;
+  const std::string_view key = anchor.full_name();
+  const std::uint64_t hash = hash_key(key, segment.hash_seed());
+  for (std::uint32_t ordinal = 1; ordinal <= says->last; ++ordinal) {
+    Service found;
+    const Errc its =
+        lookup_at(segment, watch, key, hash, static_cast<std::uint16_t>(ordinal), found);
+    if (its == Errc::not_found) continue;
+    if (its != Errc::ok) return its;
+    services.push_back(std::move(found));
+  }
+  return Errc::ok;
+}
+
 Errc lookup_all(const Segment& segment, PidWatch& watch, std::string_view key,
                 std::vector<Service>& services) {
   const std::uint64_t hash = hash_key(key, segment.hash_seed());
@@ -128,17 +148,11 @@ Errc lookup_all(const Segment& segment, PidWatch& watch, std::string_view key,
       services.push_back(std::move(found));
       return Errc::ok;
     }
-    const auto state = state_of(segment, found);
-    if (!state) continue;
-    const std::uint32_t last = AnchorState::of(state->deadline_ns).last;
-    looks_left -= last;
-    for (std::uint32_t ordinal = 1; ordinal <= last; ++ordinal) {
-      const Errc its =
-          lookup_at(segment, watch, key, hash, static_cast<std::uint16_t>(ordinal), found);
-      if (its == Errc::not_found) continue;
-      if (its != Errc::ok) return its;
-      services.push_back(std::move(found));
-      found = Service();
+    const auto says = said_by(segment, found);
+    if (!says) continue;
+    looks_left -= says->last;
+    if (const Errc read = read_instances(segment, watch, found, services); read != Errc::ok) {
+      return read;
     }
     if (services.size() != first) return Errc::ok;
     if (planted(Fault::shared_miss_unchecked) || still.held()) return segment.meaning_of_a_miss();

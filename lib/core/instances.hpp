@@ -23,6 +23,11 @@ namespace shmreg::core {
 [[nodiscard]] Errc lookup_instance(const Segment& segment, PidWatch& watch, std::string_view key,
                                    std::uint64_t hash, Service& found);
 
+// Appends every live instance of the name at which the anchor was met, each that is registered
+// throughout; none where the anchor has gone meanwhile.
+[[nodiscard]] Errc read_instances(const Segment& segment, PidWatch& watch, const Service& anchor,
+                                  std::vector<Service>& services);
+
 // Appends every live registration of the name: its instances, or the one.
 [[nodiscard]] Errc lookup_all(const Segment& segment, PidWatch& watch, std::string_view key,
                               std::vector<Service>& services);

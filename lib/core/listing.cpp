@@ -6,6 +6,7 @@
 #include "core/bucket.hpp"
 #include "core/index.hpp"
 #include "core/index_glance.hpp"
+#include "core/instances.hpp"
 #include "core/record_reading.hpp"
 
 namespace shmreg::core {
@@ -37,13 +38,16 @@ Errc read_slot(const Segment& segment, const layout::Partition& partition, PidWa
       case Fate::read:
         break;
     }
-    if (layout::is_anchor(ServiceAccess::words(found)[layout::kKindWord])) return Errc::ok;
+    // As lookups do it: instances are come by through what stands at their name, which is one store
+    // when a name begins to be shared.
+    const std::uint64_t kind = ServiceAccess::words(found)[layout::kKindWord];
+    if (layout::ordinal_of(kind) != 0) return Errc::ok;
     const std::uint64_t stamp = ServiceAccess::words(found)[layout::kStampWord];
     switch (judge_owner(segment, watch, found)) {
       case OwnerFate::alive:
-        if (!namespace_name || found.namespace_name() == *namespace_name) {
-          services.push_back(std::move(found));
-        }
+        if (namespace_name && found.namespace_name() != *namespace_name) return Errc::ok;
+        if (is_anchor(found)) return read_instances(segment, watch, found, services);
+        services.push_back(std::move(found));
         return Errc::ok;
       case OwnerFate::dead:
         if (slot_and_stamp_are(slot, value, record, stamp)) return Errc::ok;
@@ -111,7 +115,9 @@ Errc read_partition(const Segment& segment, PidWatch& watch, std::uint32_t parti
         const std::size_t count = services.size();
         outcome = read_slot(segment, partition, watch, bucket[std::countr_zero(mask)],
                             namespace_name, tag, services);
-        if (services.size() > count) bytes += ServiceAccess::image(services.back()).size();
+        for (std::size_t i = count; i < services.size(); ++i) {
+          bytes += ServiceAccess::image(services[i]).size();
+        }
         if (is_more_than_there_is(segment, bytes)) outcome = Errc::corrupt;
       }
       if (outcome != Errc::ok) break;

@@ -94,7 +94,7 @@ namespace {
 [[gnu::noinline]] Errc lookup_any(const Segment& segment, PidWatch& watch, std::string_view key,
                                   std::uint64_t hash, Service& found) {
   const Errc outcome = lookup_at(segment, watch, key, hash, 0, found);
-  if (outcome != Errc::ok || !layout::is_anchor(ServiceAccess::words(found)[layout::kKindWord])) {
+  if (outcome != Errc::ok || !is_anchor(found)) {
     return outcome;
   }
   return lookup_instance(segment, watch, key, hash, found);

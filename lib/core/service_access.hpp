@@ -37,4 +37,9 @@ struct ServiceAccess {
   }
 };
 
+// Whether what a record was read into is an anchor, and no service.
+[[nodiscard]] inline bool is_anchor(const Service& found) noexcept {
+  return layout::is_anchor(ServiceAccess::words(found)[layout::kKindWord]);
+}
+
 }  // namespace shmreg::core
