@@ -18,7 +18,9 @@ namespace {
 ServiceLine read(const std::string& text) {
   ServiceLine line;
   const auto bad = ServiceLine::read(text, line);
-  BOOST_REQUIRE_MESSAGE(!bad, text << ": column " << bad->column << ": " << bad->why);
+  // The message is put together in either case.
+  const auto [column, why] = bad.value_or(shmreg::output::BadLine{});
+  BOOST_REQUIRE_MESSAGE(!bad, text << ": column " << column << ": " << why);
   return line;
 }
 
