@@ -145,7 +145,9 @@ expect_out $'prod\nprod/eu' 0 regctl namespaces -o name
 expect 1 regctl list --pid "$sleeper"
 
 # --- a reader that leaves early is no error ------------------------------------------------------------------------------
-for n in $(seq 300); do regctl -q register "many/$n" --static --meta "text=$(printf 'x%.0s' {1..300})"; done
+for n in $(seq 300); do
+  printf '{"namespace":"many","name":"%s","owner":"static","metadata":{"text":"%0300d"}}\n' "$n" 0
+done | regctl -q import -
 # shellcheck disable=SC2016 # the inner shell expands these
 run_it bash -c '"$REGCTL" -s "$1" list --json | true; exit "${PIPESTATUS[0]}"' - "$segment"
 case $status in 0 | 141) ;; *) fail "a closed pipe: exit status $status" ;; esac

@@ -117,7 +117,8 @@ eventually told slow 'map(.event) == ["present"]'
 kill -STOP "$watcher"
 eventually stopped "$watcher"
 # One service again and again: the log of its partition, of 256 changes, goes round.
-for n in $(seq 300); do regctl -q register slow/churned --static --replace; done
+for _ in $(seq 300); do echo '{"namespace":"slow","name":"churned","owner":"static"}'; done |
+  "$REGCTL" -s "$segment" -q import - --replace
 kill -CONT "$watcher"
 from_lost='(map(.event) | index("lost")) as $lost | .[$lost:]'
 eventually told slow "$from_lost"' | map(.event) | .[0] == "lost" and (.[1:] | sort) == ["present", "present"]'
