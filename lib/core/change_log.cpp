@@ -2,6 +2,7 @@
 
 #include <climits>
 
+#include "core/liveness.hpp"
 #include "core/record_copy.hpp"
 #include "core/service_access.hpp"
 #include "sys/clock.hpp"
@@ -199,8 +200,9 @@ ChangeFate read_kept_record(const Segment& segment, std::uint32_t partition_inde
   const auto named = view->owner_process();
   const auto life = view->owner_life();
   std::uint32_t pid = named ? named->pid : 0;
-  if (!named && life && life->entry < segment.geometry().max_processes) {
-    pid = segment.entry(life->entry).pid.load(std::memory_order_acquire);
+  if (!named && life) {
+    // The entry may be another process's by now.
+    if (const auto identity = identity_of_entry(segment, *life)) pid = identity->process.pid;
   }
   Health health = Health::unknown;
   if (layout::cell_has_state(kind)) {

@@ -38,11 +38,6 @@ WatchEventKind kind_of(ChangeKind kind) noexcept {
   return WatchEventKind::died;
 }
 
-bool is_end(ChangeKind kind) noexcept {
-  return kind == ChangeKind::unregistered || kind == ChangeKind::died ||
-         kind == ChangeKind::expired;
-}
-
 std::uint64_t ns_of(std::chrono::nanoseconds span) noexcept {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(span.count(), 0));
 }
@@ -141,7 +136,7 @@ Status Watcher::tell(const Log& log, std::uint64_t count, const ChangeImage& cha
   event.change = change.number;
   event.at_ns = change.at_ns;
   const auto known = known_.find(change.id);
-  if (is_end(change.kind)) {
+  if (layout::is_end(change.kind)) {
     if (known == known_.end()) return {};  // of another scope, or told already
     event.service = std::move(known->second.service);
     ServiceAccess::set_alive(event.service,
@@ -183,7 +178,7 @@ bool Watcher::has_happened(const ChangeImage& change) const {
   const layout::Word64* words = segment.record(change.records.record, layout::kRecordHeaderBytes);
   if (words == nullptr) return false;
   const bool retired = words[layout::kStampWord].load(std::memory_order_acquire) == 0;
-  if (is_end(change.kind)) return retired;
+  if (layout::is_end(change.kind)) return retired;
   RecordCopy copy;
   if (retired || !copy.read(segment, change.records.record)) return false;
   Service found;

@@ -41,6 +41,11 @@ enum class ChangeKind : std::uint8_t {
   health = 6,
 };
 inline constexpr std::uint8_t kLastChangeKind = 6;
+// Whether the service is no longer registered after it.
+[[nodiscard]] constexpr bool is_end(ChangeKind kind) noexcept {
+  return kind == ChangeKind::unregistered || kind == ChangeKind::died ||
+         kind == ChangeKind::expired;
+}
 
 struct Change {
   Word64 head;

@@ -13,6 +13,7 @@
 #include "core/registrar.hpp"
 #include "core/service_table.hpp"
 #include "registry/names.hpp"
+#include "registry/reading.hpp"
 #include "registry/trust.hpp"
 #include "sys/kernel_mark.hpp"
 
@@ -30,15 +31,6 @@ using core::Writer;
                                    printable(segment) + " create', or name another");
   }
   throw Error(status.code(), "cannot attach to segment " + quoted + ": " + status.message());
-}
-
-// The message for a segment that cannot be read as it should.
-Status reading_failed(const core::Segment& segment, Errc code) {
-  if (Status whole = segment.check_whole(); !whole) return whole;
-  if (code == Errc::busy) {
-    return {code, "the table changed so fast that it could not be read; try again"};
-  }
-  return {code, std::string(describe(code)) + "; regctl doctor tells more"};
 }
 
 struct Prepared {

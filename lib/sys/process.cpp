@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <utility>
 #include <vector>
 
@@ -203,6 +204,17 @@ std::string own_program() {
   std::string name = read_proc("/proc/self/comm");
   while (!name.empty() && name.back() == '\n') name.pop_back();
   return name.empty() ? "?" : name;
+}
+
+std::uint64_t age_ns_of(std::uint64_t start_ticks) noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  const auto now_ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+                      static_cast<std::uint64_t>(now.tv_nsec);
+  const auto ticks_a_second = static_cast<std::uint64_t>(std::max(::sysconf(_SC_CLK_TCK), 1L));
+  const std::uint64_t began_ns = start_ticks / ticks_a_second * 1'000'000'000 +
+                                 start_ticks % ticks_a_second * 1'000'000'000 / ticks_a_second;
+  return now_ns > began_ns ? now_ns - began_ns : 0;
 }
 
 RunState run_state_of(std::uint32_t pid) {

@@ -29,6 +29,9 @@ struct ProcessIdentity {
 [[nodiscard]] std::string program_of(std::uint32_t pid);
 [[nodiscard]] std::string own_program();
 
+// How long ago a process began that has this start time (time asleep included).
+[[nodiscard]] std::uint64_t age_ns_of(std::uint64_t start_ticks) noexcept;
+
 enum class RunState : std::uint8_t { running, stopped, dumping_core, ended, unknown };
 [[nodiscard]] RunState run_state_of(std::uint32_t pid);
 [[nodiscard]] const char* to_string(RunState state) noexcept;

@@ -84,6 +84,16 @@ expect 1 regctl list --pid 1
 expect 1 regctl list --meta zone=c
 expect 1 regctl list --meta zone=
 expect 1 regctl list --match WEB
+same "$(names --where 'version>=9')" "prod/db"
+same "$(names --where 'version > 9' --where 'zone in a, b')" "prod/db"
+same "$(names --where 'version=15.0')" "prod/db"
+same "$(names --where 'zone!=b')" "default/web"
+same "$(names --where 'zone not in a,c')" "prod/db prod/web"
+same "$(names prod --where 'zone<c' --tag http)" "prod/web"
+expect_err 'regctl: no service matches' 1 regctl list --where 'zone=c'
+for malformed in version '' '>3' 'zone in' 'zone in a,,b' 'a=>b'; do
+  expect_err '*--where:*no condition*' 2 regctl list --where "$malformed"
+done
 expect_err '*none of unknown, starting*' 2 regctl list --health fine
 expect_err '*KEY=VALUE*' 2 regctl list --meta zone
 expect 2 regctl list prod/
@@ -138,6 +148,18 @@ kill -KILL "$sleeper"
 wait "$sleeper" 2>/dev/null
 expect 1 regctl lookup web
 expect 1 regctl lookup bare
+# Who had it last, and how that ended.
+expect_err "*no service 'default/web'*its owner $sleeper *died*" 1 regctl lookup web
+expect_json '.error.last | .event == "died" and .pid == '"$sleeper"' and has("at") and (.id | type == "number")' \
+  1 regctl lookup web --json
+regctl -q register brief --static
+regctl -q unregister brief
+expect_err '*it was unregistered *ago' 1 regctl lookup brief
+regctl -q register brief --ttl 10ms
+sleep 0.1
+expect_err '*its time to live *' 1 regctl lookup brief
+expect_json '.error.last.event == "expired"' 1 regctl lookup brief --json
+expect_json '.error.last == null' 1 regctl lookup never-there --json
 same "$(names)" "prod/db prod/eu/db prod/web"
 expect_out 3 0 regctl count
 expect_out 0 0 regctl count default

@@ -1,7 +1,6 @@
 // Questions: lookup, list, count, namespaces.
-#include <fnmatch.h>
-
 #include <algorithm>
+#include <chrono>
 #include <memory>
 
 #include "output/escape.hpp"
@@ -9,6 +8,7 @@
 #include "output/listing.hpp"
 #include "output/nearest.hpp"
 #include "output/service_view.hpp"
+#include "output/units.hpp"
 #include "regctl/commands.hpp"
 #include "regctl/context.hpp"
 #include "regctl/service_options.hpp"
@@ -31,16 +31,16 @@ struct LookupArguments {
   bool healthy = false;
 };
 
-struct Filter {
-  std::optional<std::string> namespace_name;
-  std::optional<std::string> glob;
+struct ListArguments {
+  Query query;
   std::vector<std::string> metadata;
-  std::vector<std::string> tags;
+  std::vector<std::string> where;
   std::optional<std::string> health;
   std::optional<std::int32_t> pid;
 
   [[nodiscard]] bool is_plain() const {
-    return !glob && metadata.empty() && tags.empty() && !health && !pid;
+    return !query.match && query.tags.empty() && metadata.empty() && where.empty() && !health &&
+           !pid;
   }
 };
 
@@ -48,6 +48,43 @@ struct Filter {
 std::string plain(const Service& service) {
   if (!service.endpoint().empty()) return std::string(service.endpoint());
   return service.pid() == 0 ? std::string() : std::to_string(service.pid());
+}
+
+// "its owner 4711 (config_server) died 4 min ago"
+std::string ending(const LastKnown& last) {
+  const Service& service = last.service;
+  std::string owner = "its owner";
+  if (service.pid() != 0) {
+    owner += " " + std::to_string(service.pid());
+    if (!last.program.empty()) owner += " (" + last.program + ")";
+  }
+  std::string when;
+  if (last.at_ns != 0) {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    const auto age_ns =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(now).count() - last.at_ns;
+    when = " " +
+           output::human_duration(static_cast<std::uint64_t>(std::max<std::int64_t>(age_ns, 0))) +
+           " ago";
+  }
+  switch (last.end) {
+    case WatchEventKind::died:
+      return owner + (when.empty() ? " has died" : " died" + when);
+    case WatchEventKind::expired:
+      return "its time to live " + (when.empty() ? std::string("is up") : "was up" + when);
+    default:
+      return (service.pid() == 0 ? "it" : owner + "'s registration") + " was unregistered" + when;
+  }
+}
+
+Json last_json(const LastKnown& last) {
+  const Service& service = last.service;
+  return std::move(Json::object()
+                       .set("event", to_string(last.end))
+                       .set("at", last.at_ns == 0 ? Json() : Json(output::rfc3339(last.at_ns)))
+                       .set("id", service.id())
+                       .set("pid", service.pid() == 0 ? Json() : Json(service.pid()))
+                       .set("program", last.program.empty() ? Json() : Json(last.program)));
 }
 
 std::string near_name(const Registry& registry, const std::string& wanted) {
@@ -68,13 +105,15 @@ std::string near_name(const Registry& registry, const std::string& wanted) {
 }
 
 int miss(Context& context, const LookupArguments& arguments, const ServiceName& service,
-         const std::string& kind, const std::string& message) {
+         const std::string& kind, const std::string& message,
+         const std::optional<LastKnown>& last = std::nullopt) {
   Json document = Json::document();
   if (arguments.all) document.set("services", Json::array());
   document.set("error", std::move(Json::object()
                                       .set("kind", kind)
                                       .set("namespace", service.namespace_name)
                                       .set("service", service.name)
+                                      .set("last", last ? last_json(*last) : Json())
                                       .set("message", message)));
   context.answer(document, "");
   context.remark(message);
@@ -114,9 +153,15 @@ int lookup(Context& context, const LookupArguments& arguments) {
   const Registry registry = context.attach();
   auto found = find(registry, arguments, name.full);
   if (found.code() == Errc::not_found) {
-    const std::string near = context.style().quiet ? "" : near_name(registry, name.full);
-    return miss(context, arguments, name, "not_found",
-                found.message() + (near.empty() ? "" : "; did you mean '" + near + "'?"));
+    const auto last = require(registry.last_known(name.full));
+    std::string message = found.message();
+    if (last) {
+      message += "; " + ending(*last);
+    } else if (const std::string near = context.style().quiet ? "" : near_name(registry, name.full);
+               !near.empty()) {
+      message += "; did you mean '" + near + "'?";
+    }
+    return miss(context, arguments, name, "not_found", message, last);
   }
   std::vector<Service> services = require(std::move(found));
   if (arguments.healthy) {
@@ -136,56 +181,43 @@ int lookup(Context& context, const LookupArguments& arguments) {
   return output::kDone;
 }
 
-bool matches_glob(const Service& service, const std::string& glob) {
-  // A pattern with a slash means the whole name.
-  const bool whole = glob.find('/') != std::string::npos;
-  const std::string text(whole ? service.full_name() : service.name());
-  return ::fnmatch(glob.c_str(), text.c_str(), 0) == 0;
-}
-
-std::vector<Service> filtered(std::vector<Service> services, const Filter& filter) {
-  std::vector<std::pair<std::string, std::string>> metadata;
-  for (const auto& piece : filter.metadata) {
-    metadata.push_back(split_metadata(piece, "--meta"));
-  }
-  const auto unwanted = [&](const Service& service) {
-    if (filter.glob && !matches_glob(service, *filter.glob)) return true;
-    if (filter.health && to_string(service.health()) != *filter.health) return true;
-    if (filter.pid && service.pid() != static_cast<std::uint32_t>(*filter.pid)) return true;
-    for (const auto& [key, value] : metadata) {
-      const auto present = service.metadata(key);
-      if (!present || *present != value) return true;
-    }
-    const auto tags = service.tags();
-    return std::any_of(filter.tags.begin(), filter.tags.end(), [&](const std::string& tag) {
-      return std::find(tags.begin(), tags.end(), tag) == tags.end();
-    });
-  };
-  services.erase(std::remove_if(services.begin(), services.end(), unwanted), services.end());
-  return services;
-}
-
 // Before anything is attached: a malformed filter is a mistake also where nothing is registered.
-void check(const Filter& filter) {
-  for (const auto& piece : filter.metadata) (void)split_metadata(piece, "--meta");
-  if (filter.health && !health_from_string(*filter.health)) {
-    throw Failure(output::kUsage, "--health: '" + *filter.health +
-                                      "' is none of unknown, starting, passing, warning, critical "
-                                      "or maintenance");
+Query query_of(const ListArguments& arguments) {
+  Query query = arguments.query;
+  for (const auto& piece : arguments.metadata) {
+    query.metadata.push_back(split_metadata(piece, "--meta"));
   }
+  for (const std::string& text : arguments.where) {
+    auto condition = MetadataCondition::parse(text);
+    if (!condition) throw Failure(output::kUsage, "--where: " + condition.message());
+    query.where.push_back(std::move(condition).value());
+  }
+  if (arguments.health) {
+    query.health = health_from_string(*arguments.health);
+    if (!query.health) {
+      throw Failure(output::kUsage, "--health: '" + *arguments.health +
+                                        "' is none of unknown, starting, passing, warning, "
+                                        "critical or maintenance");
+    }
+  }
+  if (arguments.pid) query.pid = static_cast<std::uint32_t>(*arguments.pid);
+  if (const Status checked = query.check(); !checked) {
+    throw Failure(output::kUsage, checked.message());
+  }
+  return query;
 }
 
 std::optional<std::string_view> view(const std::optional<std::string>& text) {
   return text ? std::optional<std::string_view>(*text) : std::nullopt;
 }
 
-int list(Context& context, const Filter& filter) {
-  check(filter);
+int list(Context& context, const ListArguments& arguments) {
+  const Query query = query_of(arguments);
   const Registry registry = context.attach();
-  auto services = filtered(require(registry.list(view(filter.namespace_name))), filter);
+  auto services = require(registry.query(query));
   std::sort(services.begin(), services.end(), output::comes_before);
   output::print_list<ServiceView>(context.out(), context.style(), "services", services);
-  if (!services.empty() || filter.is_plain()) return output::kDone;
+  if (!services.empty() || arguments.is_plain()) return output::kDone;
   context.remark("no service matches");
   return output::kNo;
 }
@@ -230,21 +262,26 @@ void add_find_commands(Commands& commands) {
           .action([wanted](Context& context) { return lookup(context, *wanted); })
           .more("Exit status 1 where it is not found."));
 
-  auto filter = std::make_shared<Filter>();
+  auto wished = std::make_shared<ListArguments>();
   commands.push_back(
       Command("list", "List the live services of one namespace, or of all")
           .optional_argument("NAMESPACE", "that one alone, not those below it",
-                             into(filter->namespace_name))
+                             into(wished->query.namespace_name))
           .value("--match", "GLOB", "name, or NAMESPACE/NAME where GLOB holds a slash",
-                 into(filter->glob))
-          .value("--meta", "K=V", "with this metadata", into(filter->metadata), Repeat::yes)
-          .value("--tag", "T", "with this tag", into(filter->tags), Repeat::yes)
+                 into(wished->query.match))
+          .value("--meta", "K=V", "with this metadata", into(wished->metadata), Repeat::yes)
+          .value("--where", "EXPR", "metadata compared: 'version>=3', 'zone in a,b'",
+                 into(wished->where), Repeat::yes)
+          .value("--tag", "T", "with this tag", into(wished->query.tags), Repeat::yes)
           .value("--health", "STATE", "unknown, starting, passing, warning, critical, maintenance",
-                 into(filter->health))
-          .value("--pid", "PID", "of this process", pid_into(filter->pid))
-          .action([filter](Context& context) { return list(context, *filter); })
-          .more("All filters must hold. Exit status 1 where there are filters and nothing "
-                "matches."));
+                 into(wished->health))
+          .value("--pid", "PID", "of this process", pid_into(wished->pid))
+          .action([wished](Context& context) { return list(context, *wished); })
+          .more(
+              "All filters must hold. EXPR: a key, one of = != < <= > >= and a value; or KEY in "
+              "A,B; or\nKEY not in A,B. Numbers are compared as numbers, versions (1.10.0) part "
+              "by part, else bytes;\na service without the key never matches. Exit status 1 where "
+              "there are filters and nothing\nmatches."));
 
   auto counted = std::make_shared<std::optional<std::string>>();
   commands.push_back(

@@ -100,7 +100,8 @@ class [[nodiscard]] Result {
     require();
     return value_;
   }
-  [[nodiscard]] T&& value() && {
+  // By value: `for (auto& each : registry.list().value())` goes over what lives as long as the loop.
+  [[nodiscard]] T value() && {
     require();
     return std::move(value_);
   }

@@ -45,8 +45,10 @@
 #include <vector>
 
 #include "shmreg/error.hpp"
+#include "shmreg/query.hpp"
 #include "shmreg/segment.hpp"
 #include "shmreg/service.hpp"
+#include "shmreg/service_info.hpp"
 #include "shmreg/watch.hpp"
 
 namespace shmreg {
@@ -182,9 +184,6 @@ struct RegistryInfo {
   Liveness liveness = Liveness::kernel_mark;  // what this kernel and sandbox give
 };
 
-enum class ProcessState : std::uint8_t { running, stopped, dumping_core, dying };
-[[nodiscard]] std::string_view to_string(ProcessState state) noexcept;
-
 // One attached process. Its state is as seen from here: of a process in another PID namespace only
 // running and dying can be told apart.
 struct ProcessInfo {
@@ -266,9 +265,17 @@ class Registry {
   // Every live registration of the name: its instances, or the one. not_found where there is none.
   [[nodiscard]] Result<std::vector<Service>> lookup_all(std::string_view service) const;
 
+  // What lookup finds, and its owner as a process. not_found.
+  [[nodiscard]] Result<ServiceInfo> service_info(std::string_view service) const;
+  // Of a name that nobody has now: who had it last and how that ended. Nothing where the change log
+  // of its partition, of 256 changes, does not reach back so far.
+  [[nodiscard]] Result<std::optional<LastKnown>> last_known(std::string_view service) const;
+
   // Live services of one namespace, or of all, each exactly once; in no particular order.
   [[nodiscard]] Result<std::vector<Service>> list(
       std::optional<std::string_view> namespace_name = std::nullopt) const;
+  // Those that meet every condition of the query, as list.
+  [[nodiscard]] Result<std::vector<Service>> query(const Query& query) const;
   [[nodiscard]] Result<std::uint64_t> count(
       std::optional<std::string_view> namespace_name = std::nullopt) const;
   // Those with a live service, sorted by name.
