@@ -51,7 +51,8 @@ Result<layout::EntryLife> Keeper::start(const sys::ProcessIdentity& self) {
   }
   phase_.store(kStarting, std::memory_order_relaxed);
   failure_ = Status();
-  if (!thread_.start([](void* keeper) { static_cast<Keeper*>(keeper)->run(); }, this)) {
+  if (!thread_.start(
+          "shmreg-keeper", [](void* keeper) { static_cast<Keeper*>(keeper)->run(); }, this)) {
     return Status(Errc::no_space,
                   "cannot start the keeper thread: this process may have no more threads "
                   "(ulimit -u, or its cgroup's pids.max)");

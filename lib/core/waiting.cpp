@@ -18,11 +18,13 @@ constexpr std::uint64_t kLookPeriodNs = 20'000'000;  // for what nothing wakes u
 
 class Waiting {
  public:
-  Waiting(Attachment& attachment, std::span<const std::string> keys, const WaitOptions& options)
+  Waiting(Attachment& attachment, std::span<const std::string> keys, const WaitOptions& options,
+          const std::atomic<std::uint32_t>* stop)
       : attachment_(attachment),
         segment_(attachment.segment()),
         keys_(keys),
         options_(options),
+        stop_(stop),
         wakes_(segment_.writable()) {}
 
   Status run(std::vector<bool>& met) {
@@ -37,23 +39,30 @@ class Waiting {
       if (Status looked = look(met); !looked) return looked;
       const auto count = static_cast<std::size_t>(std::count(met.begin(), met.end(), true));
       if (options_.any ? count > 0 : count == met.size()) return {};
-      if (options_.cancelled != nullptr && options_.cancelled->load(std::memory_order_acquire)) {
-        return {Errc::timed_out, "the wait was given up"};
-      }
+      if (given_up()) return Status(Errc::cancelled);
       // A segment that was destroyed changes no more: nothing would ever wake.
       if (segment_.retired()) return Status(Errc::segment_retired);
       const std::uint64_t now = sys::monotonic_clock_ns();
       if (deadline && now >= *deadline) return Status(Errc::timed_out);
       std::uint64_t slice = wakes_ && !must_look_ ? kSliceNs : kLookPeriodNs;
       if (deadline) slice = std::min(slice, *deadline - now);
-      sys::futex_wait_any(words_, std::chrono::nanoseconds(slice));
+      const auto slept = sys::futex_wait_any(words_, std::chrono::nanoseconds(slice));
       pass_on_ends();
+      if (slept == sys::Slept::interrupted && options_.return_on_signal) {
+        return Status(Errc::interrupted);
+      }
     }
   }
 
  private:
+  [[nodiscard]] bool given_up() const {
+    return (stop_ != nullptr && stop_->load(std::memory_order_acquire) != 0) ||
+           (options_.cancelled != nullptr && options_.cancelled->load(std::memory_order_acquire));
+  }
+
   void announce() {
     words_.clear();
+    if (stop_ != nullptr) words_.push_back({stop_, 0});
     for (const std::string& key : keys_) {
       layout::WaitWord& word = segment_.wait_word(hash_key(key, segment_.hash_seed()));
       words_.push_back({&word.sequence, word.sequence.load(std::memory_order_seq_cst)});
@@ -117,6 +126,7 @@ class Waiting {
   const Segment& segment_;
   std::span<const std::string> keys_;
   const WaitOptions& options_;
+  const std::atomic<std::uint32_t>* stop_;
   bool wakes_;
   bool must_look_ = false;
   std::size_t owners_at_ = 0;
@@ -127,12 +137,13 @@ class Waiting {
 }  // namespace
 
 Status wait_for(Attachment& attachment, std::span<const std::string> keys,
-                const WaitOptions& options, std::vector<bool>& met) {
+                const WaitOptions& options, std::vector<bool>& met,
+                const std::atomic<std::uint32_t>* stop) {
   if (keys.empty()) {
     met.clear();
     return {};
   }
-  return Waiting(attachment, keys, options).run(met);
+  return Waiting(attachment, keys, options, stop).run(met);
 }
 
 }  // namespace shmreg::core

@@ -16,9 +16,10 @@
 namespace shmreg::core {
 
 // `keys` are full names. ok with `met`: whom of them the condition holds of, at one moment for all;
-// timed_out; corrupt and busy as of a lookup; segment_retired. Cancelled: timed_out before the
-// time.
+// timed_out; cancelled, also once the word `stop` is not 0 (it is slept on with the others);
+// interrupted; corrupt and busy as of a lookup; segment_retired.
 [[nodiscard]] Status wait_for(Attachment& attachment, std::span<const std::string> keys,
-                              const WaitOptions& options, std::vector<bool>& met);
+                              const WaitOptions& options, std::vector<bool>& met,
+                              const std::atomic<std::uint32_t>* stop = nullptr);
 
 }  // namespace shmreg::core

@@ -48,8 +48,9 @@ Status log_corrupt() {
 
 }  // namespace
 
-Watcher::Watcher(std::shared_ptr<Attachment> attachment, WatchScope scope)
-    : attachment_(std::move(attachment)), scope_(std::move(scope)) {
+Watcher::Watcher(std::shared_ptr<Attachment> attachment, WatchScope scope,
+                 const WatchOptions& options)
+    : attachment_(std::move(attachment)), scope_(std::move(scope)), options_(options) {
   const Segment& segment = attachment_->segment();
   if (scope_.is_one_service()) {
     logs_.push_back({segment.partition_of(hash_key(scope_.text(), segment.hash_seed()))});
@@ -333,7 +334,10 @@ Result<bool> Watcher::next(WatchEvent& event, std::optional<std::chrono::nanosec
     if (!segment.whole()) continue;  // what was found ended may be zeros
     if (!events_.empty()) continue;
     if (deadline_ns && sys::monotonic_clock_ns() >= *deadline_ns) return false;
-    sys::futex_wait_any(words_, slice(deadline_ns));
+    const sys::Slept slept = sys::futex_wait_any(words_, slice(deadline_ns));
+    if (slept == sys::Slept::interrupted && options_.return_on_signal) {
+      return Status(Errc::interrupted);
+    }
   }
 }
 

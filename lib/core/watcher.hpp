@@ -47,7 +47,10 @@ class WatchScope {
 
 class Watcher {
  public:
-  Watcher(std::shared_ptr<Attachment> attachment, WatchScope scope);
+  Watcher(std::shared_ptr<Attachment> attachment, WatchScope scope,
+          const WatchOptions& options = {});
+
+  [[nodiscard]] const WatchOptions& options() const noexcept { return options_; }
 
   [[nodiscard]] Result<bool> next(WatchEvent& event,
                                   std::optional<std::chrono::nanoseconds> timeout);
@@ -82,6 +85,7 @@ class Watcher {
 
   std::shared_ptr<Attachment> attachment_;
   WatchScope scope_;
+  WatchOptions options_;
   bool begun_ = false;
   std::vector<Log> logs_;
   std::unordered_map<std::uint64_t, Known> known_;  // by registration id

@@ -64,6 +64,10 @@ const char* describe(Errc code) noexcept {
       return "out of room in the file system or in this process";
     case Errc::timed_out:
       return "a lock was not to be had in time";
+    case Errc::cancelled:
+      return "the wait was given up";
+    case Errc::interrupted:
+      return "the wait was ended by a signal";
     case Errc::busy:
       return "the record kept changing while it was read";
     case Errc::nested_call:

@@ -1,11 +1,68 @@
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "core/attachment.hpp"
+#include "core/background.hpp"
+#include "core/change_log.hpp"
+#include "core/index.hpp"
+#include "core/instances.hpp"
+#include "core/lookup.hpp"
+#include "core/service_access.hpp"
 #include "core/service_table.hpp"
 #include "registry/names.hpp"
 #include "shmreg/registry.hpp"
+#include "sys/futex.hpp"
 
 namespace shmreg {
+namespace {
+
+// Whether what stands under the name, or one of its instances, has that id. What cannot be read
+// just now is no loss.
+bool stands(core::Attachment& attachment, const std::string& name, std::uint64_t id) {
+  const core::Segment& segment = attachment.segment();
+  Service found;
+  std::vector<Service> instances;
+  Errc outcome = core::lookup_at(segment, attachment.watch(), name,
+                                 core::hash_key(name, segment.hash_seed()), 0, found);
+  if (outcome == Errc::ok && core::is_anchor(found)) {
+    outcome = core::lookup_all(segment, attachment.watch(), name, instances);
+    const auto same = [&](const Service& each) { return each.id() == id; };
+    if (outcome == Errc::ok) return std::any_of(instances.begin(), instances.end(), same);
+  }
+  if (!segment.whole()) return false;
+  if (outcome == Errc::ok) return found.id() == id;
+  return outcome == Errc::busy;
+}
+
+}  // namespace
+
+struct Registration::LossNotice {
+  std::shared_ptr<core::Attachment> attachment;
+  std::string full_name;
+  std::uint64_t id = 0;
+  core::Background background;
+
+  // On the wait word of the name, as any who waits for it (core/waiting.hpp).
+  void run() {
+    constexpr std::chrono::milliseconds kSlice{100};
+    const core::Segment& segment = attachment->segment();
+    layout::WaitWord& word = segment.wait_word(core::hash_key(full_name, segment.hash_seed()));
+    while (!background.stopping()) {
+      const sys::AwaitedWord words[] = {
+          {&background.stop_word(), 0},
+          {&word.sequence, word.sequence.load(std::memory_order_seq_cst)}};
+      word.awaited.exchange(1, std::memory_order_seq_cst);
+      if (segment.retired() || !stands(*attachment, full_name, id)) {
+        background.event().raise();
+        return;
+      }
+      (void)sys::futex_wait_any(words, kSlice);
+    }
+  }
+};
+
+Registration::Registration() noexcept = default;
 
 Registration::Registration(std::shared_ptr<core::Attachment> attachment, std::string full_name,
                            std::uint64_t id)
@@ -14,7 +71,8 @@ Registration::Registration(std::shared_ptr<core::Attachment> attachment, std::st
 Registration::Registration(Registration&& other) noexcept
     : attachment_(std::move(other.attachment_)),
       full_name_(std::move(other.full_name_)),
-      id_(std::exchange(other.id_, 0)) {
+      id_(std::exchange(other.id_, 0)),
+      notice_(std::move(other.notice_)) {
   other.attachment_.reset();
 }
 
@@ -24,11 +82,13 @@ Registration& Registration::operator=(Registration&& other) noexcept {
   attachment_ = std::move(other.attachment_);
   full_name_ = std::move(other.full_name_);
   id_ = std::exchange(other.id_, 0);
+  notice_ = std::move(other.notice_);
   other.attachment_.reset();
   return *this;
 }
 
 Registration::~Registration() {
+  forget_notice();
   // A forked child owns nothing of its parent's, and must not attach in order to find that out.
   if (!attachment_ || !attachment_->has_entry()) return;
   try {
@@ -36,6 +96,37 @@ Registration::~Registration() {
     (void)unregister().ok();
   } catch (const std::exception&) {  // out of memory: the same
   }
+}
+
+// In a forked child there is no thread, and what it was using is left alone.
+void Registration::forget_notice() noexcept {
+  if (!notice_) return;
+  if (notice_->background.is_ours()) {
+    notice_->background.stop();
+    notice_.reset();
+  } else {
+    (void)notice_.release();
+  }
+}
+
+bool Registration::holds() const {
+  return attachment_ && attachment_->has_entry() && stands(*attachment_, full_name_, id_);
+}
+
+Result<int> Registration::loss_descriptor() {
+  if (!attachment_ || !attachment_->has_entry()) return Status(Errc::registration_lost);
+  if (!notice_) {
+    auto notice = std::make_unique<LossNotice>();
+    notice->attachment = attachment_;
+    notice->full_name = full_name_;
+    notice->id = id_;
+    LossNotice* running = notice.get();
+    if (Status started = notice->background.start([running] { running->run(); }); !started) {
+      return started;
+    }
+    notice_ = std::move(notice);
+  }
+  return notice_->background.event().number();
 }
 
 Status Registration::update(const ServiceSpec& spec) {
@@ -52,6 +143,7 @@ Result<bool> Registration::unregister() {
   if (!attachment_ || !attachment_->has_entry()) return false;
   core::Writer writer;
   if (Status ready = attachment_->writer(writer); !ready) return ready;
+  forget_notice();
   Result<bool> removed = writer.segment->if_whole(core::ServiceTable(writer).remove(
       core::hashed(full_name_, writer.segment->hash_seed()), id_, false));
   // A lock that was not to be had in time leaves the handle as it is: it can be tried again.
@@ -60,6 +152,7 @@ Result<bool> Registration::unregister() {
 }
 
 void Registration::release() noexcept {
+  forget_notice();
   if (!attachment_) return;
   attachment_->pin();
   attachment_.reset();

@@ -146,6 +146,41 @@ Result<std::uint64_t> Registry::register_for(const Owner& owner, std::string_vie
   return writer.segment->if_whole(core::Registrar(writer).add(request));
 }
 
+std::vector<Result<Registration>> Registry::register_services(std::span<const NamedSpec> services) {
+  std::vector<Result<Registration>> answers;
+  answers.reserve(services.size());
+  for (const NamedSpec& each : services) {
+    answers.push_back(register_service(each.service, each.spec, each.options));
+  }
+  return answers;
+}
+
+std::vector<Result<std::uint64_t>> Registry::register_services_for(
+    const Owner& owner, std::span<const NamedSpec> services) {
+  std::vector<Result<std::uint64_t>> answers;
+  answers.reserve(services.size());
+  for (const NamedSpec& each : services) {
+    answers.push_back(register_for(owner, each.service, each.spec, each.options));
+  }
+  return answers;
+}
+
+Result<std::uint64_t> Registry::cleanup(std::string_view namespace_name) {
+  Query all;
+  all.namespace_name = namespace_name;
+  all.and_below = true;
+  const auto services = query(all);
+  if (!services) return services.status();
+  // By their ids: each instance of a shared name is one, and what comes meanwhile is not meant.
+  std::uint64_t removed = 0;
+  for (const Service& service : *services) {
+    const auto was_there = unregister(service.full_name(), {.id = service.id(), .force = true});
+    if (!was_there) return was_there.status();
+    if (*was_there) ++removed;
+  }
+  return removed;
+}
+
 Result<bool> Registry::unregister(std::string_view service, const UnregisterOptions& options) {
   const Result<std::string> key = full_name(service);
   if (!key) return key.status();

@@ -1,8 +1,11 @@
 // Registry::watch, wait; Watch.
 #include "core/waiting.hpp"
 
+#include <exception>
 #include <utility>
 
+#include "core/background.hpp"
+#include "core/watch_pump.hpp"
 #include "core/watcher.hpp"
 #include "registry/names.hpp"
 #include "shmreg/registry.hpp"
@@ -38,8 +41,8 @@ Watch& Watch::operator=(Watch&&) noexcept = default;
 Watch::~Watch() = default;
 
 Result<bool> Watch::next(WatchEvent& event, std::optional<std::chrono::nanoseconds> timeout) {
-  if (!watcher_) return Status(Errc::invalid_argument, "this watch is of nothing");
-  Result<bool> outcome = watcher_->next(event, timeout);
+  if (!watcher_ && !pump_) return Status(Errc::invalid_argument, "this watch is of nothing");
+  Result<bool> outcome = pump_ ? pump_->next(event, timeout) : watcher_->next(event, timeout);
   if (!outcome && outcome.message() == describe(outcome.code())) {
     return Status(outcome.code(), "cannot watch: " + outcome.message());
   }
@@ -47,10 +50,24 @@ Result<bool> Watch::next(WatchEvent& event, std::optional<std::chrono::nanosecon
 }
 
 void Watch::cancel() noexcept {
+  if (pump_) return pump_->cancel();
   if (watcher_) watcher_->cancel();
 }
 
-Result<Watch> Registry::watch(std::string_view scope) {
+Result<int> Watch::descriptor() {
+  if (!pump_) {
+    if (!watcher_) return Status(Errc::invalid_argument, "this watch is of nothing");
+    auto pump = std::make_unique<core::WatchPump>(std::move(watcher_));
+    if (Status started = pump->start(); !started) {
+      watcher_ = pump->give_back();
+      return started;
+    }
+    pump_ = std::move(pump);
+  }
+  return pump_->descriptor();
+}
+
+Result<Watch> Registry::watch(std::string_view scope, const WatchOptions& options) {
   std::string checked(scope);
   if (!scope.empty() && scope.back() == '/') {
     if (Status valid = check_namespace(scope.substr(0, scope.size() - 1)); !valid) return valid;
@@ -59,20 +76,29 @@ Result<Watch> Registry::watch(std::string_view scope) {
     if (!key) return key.status();
     checked = std::move(key).value();
   }
-  return Watch(std::make_unique<core::Watcher>(attachment_, core::WatchScope(std::move(checked))));
+  return Watch(
+      std::make_unique<core::Watcher>(attachment_, core::WatchScope(std::move(checked)), options));
 }
 
-Result<std::vector<bool>> Registry::wait(std::span<const std::string> services,
-                                         const WaitOptions& options) const {
+namespace {
+
+Result<std::vector<std::string>> full_names(std::span<const std::string> services) {
   std::vector<std::string> keys;
   for (const std::string& service : services) {
     Result<std::string> key = full_name(service);
     if (!key) return key.status();
     keys.push_back(std::move(key).value());
   }
+  return keys;
+}
+
+Result<std::vector<bool>> wait_for(core::Attachment& attachment,
+                                   const std::vector<std::string>& keys, const WaitOptions& options,
+                                   const std::atomic<std::uint32_t>* stop = nullptr) {
   std::vector<bool> met;
-  Status outcome = core::wait_for(*attachment_, keys, options, met);
+  Status outcome = core::wait_for(attachment, keys, options, met, stop);
   if (outcome.ok()) return met;
+  if (outcome.code() == Errc::cancelled || outcome.code() == Errc::interrupted) return outcome;
   if (outcome.code() != Errc::timed_out) {
     return Status(outcome.code(), "cannot wait: " + outcome.message());
   }
@@ -85,6 +111,89 @@ Result<std::vector<bool>> Registry::wait(std::span<const std::string> services,
   constexpr std::string_view kStates[] = {" not registered", " not passing", " still registered"};
   return Status(Errc::timed_out, "timed out: " + missing +
                                      std::string(kStates[static_cast<int>(options.condition)]));
+}
+
+}  // namespace
+
+Result<std::vector<bool>> Registry::wait(std::span<const std::string> services,
+                                         const WaitOptions& options) const {
+  const auto keys = full_names(services);
+  if (!keys) return keys.status();
+  return wait_for(*attachment_, *keys, options);
+}
+
+struct PendingWait::State {
+  std::shared_ptr<core::Attachment> attachment;
+  std::vector<std::string> keys;
+  WaitOptions options;
+  // Written by the thread before `over`.
+  Result<std::vector<bool>> outcome{Status(Errc::cancelled)};
+  std::atomic<bool> over{false};
+  core::Background background;
+
+  void run() {
+    try {
+      outcome = wait_for(*attachment, keys, options, &background.stop_word());
+    } catch (const std::exception& error) {  // out of memory
+      outcome = Status(Errc::no_space, std::string("cannot wait: ") + error.what());
+    }
+    over.store(true, std::memory_order_release);
+    background.event().raise();
+  }
+};
+
+PendingWait::PendingWait(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}
+PendingWait::PendingWait() noexcept = default;
+PendingWait::PendingWait(PendingWait&&) noexcept = default;
+PendingWait& PendingWait::operator=(PendingWait&& other) noexcept {
+  PendingWait ended(std::move(*this));
+  state_ = std::move(other.state_);
+  return *this;
+}
+
+PendingWait::~PendingWait() {
+  if (!state_) return;
+  state_->background.stop();
+  // In a forked child the thread's copy of all this may be half written.
+  if (!state_->over.load(std::memory_order_acquire)) (void)state_.release();
+}
+
+int PendingWait::descriptor() const noexcept {
+  return state_ ? state_->background.event().number() : -1;
+}
+
+bool PendingWait::over() const noexcept {
+  return state_ && state_->over.load(std::memory_order_acquire);
+}
+
+void PendingWait::cancel() noexcept {
+  if (state_) state_->background.ask_to_stop();
+}
+
+Result<std::vector<bool>> PendingWait::outcome() const {
+  if (!state_) return Status(Errc::invalid_argument, "this wait is for nothing");
+  while (!over()) {
+    if (!state_->background.is_ours()) {
+      return Status(Errc::invalid_argument, "this wait is the process's that forked this one");
+    }
+    (void)state_->background.event().wait(std::nullopt);
+  }
+  return state_->outcome;
+}
+
+Result<PendingWait> Registry::start_wait(std::vector<std::string> services,
+                                         const WaitOptions& options) const {
+  auto keys = full_names(services);
+  if (!keys) return keys.status();
+  auto state = std::make_unique<PendingWait::State>();
+  state->attachment = attachment_;
+  state->keys = std::move(keys).value();
+  state->options = options;
+  PendingWait::State* running = state.get();
+  if (Status started = state->background.start([running] { running->run(); }); !started) {
+    return started;
+  }
+  return PendingWait(std::move(state));
 }
 
 }  // namespace shmreg

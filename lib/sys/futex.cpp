@@ -11,15 +11,17 @@
 
 namespace shmreg::sys {
 
-void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
-                std::chrono::nanoseconds slice) noexcept {
+Slept futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                 std::chrono::nanoseconds slice) noexcept {
   const int saved_errno = errno;
   timespec timeout{};
   timeout.tv_sec = static_cast<time_t>(slice.count() / 1'000'000'000);
   timeout.tv_nsec = static_cast<long>(slice.count() % 1'000'000'000);
   // Not FUTEX_PRIVATE: waiter and waker are different processes.
-  ::syscall(SYS_futex, &word, FUTEX_WAIT, expected, &timeout, nullptr, 0);
+  const long woken = ::syscall(SYS_futex, &word, FUTEX_WAIT, expected, &timeout, nullptr, 0);
+  const bool interrupted = woken < 0 && errno == EINTR;
   errno = saved_errno;
+  return interrupted ? Slept::interrupted : Slept::through;
 }
 
 namespace {
@@ -39,8 +41,8 @@ std::atomic<bool> has_futex_waitv{true};
 
 }  // namespace
 
-void futex_wait_any(std::span<const AwaitedWord> words, std::chrono::nanoseconds slice) noexcept {
-  if (words.empty()) return;
+Slept futex_wait_any(std::span<const AwaitedWord> words, std::chrono::nanoseconds slice) noexcept {
+  if (words.empty()) return Slept::through;
   const std::size_t count = std::min(words.size(), kMostAwaitedWords);
   if (count < words.size()) slice = std::min<std::chrono::nanoseconds>(slice, kShortSlice);
   if (words.size() > 1 && has_futex_waitv.load(std::memory_order_relaxed)) {
@@ -57,15 +59,17 @@ void futex_wait_any(std::span<const AwaitedWord> words, std::chrono::nanoseconds
     const int saved_errno = errno;
     const long woken = ::syscall(kFutexWaitv, entries.data(), count, 0, &until, CLOCK_MONOTONIC);
     const bool missing = woken < 0 && (errno == ENOSYS || errno == EPERM);
+    const bool interrupted = woken < 0 && errno == EINTR;
     errno = saved_errno;
-    if (!missing) return;
+    if (interrupted) return Slept::interrupted;
+    if (!missing) return Slept::through;
     has_futex_waitv.store(false, std::memory_order_relaxed);
   }
   for (const AwaitedWord& each : words) {
-    if (each.word->load(std::memory_order_acquire) != each.expected) return;
+    if (each.word->load(std::memory_order_acquire) != each.expected) return Slept::through;
   }
   if (words.size() > 1) slice = std::min<std::chrono::nanoseconds>(slice, kShortSlice);
-  futex_wait(*words.front().word, words.front().expected, slice);
+  return futex_wait(*words.front().word, words.front().expected, slice);
 }
 
 void futex_wake(const std::atomic<std::uint32_t>& word, int waiters) noexcept {

@@ -65,6 +65,7 @@ bool kernel_marks_ends() {
   } trial;
   Thread thread;
   const bool started = thread.start(
+      "shmreg-trial",
       [](void* context) {
         auto& mine = *static_cast<Trial*>(context);
         if (!mine.mark.adopt_thread()) return;

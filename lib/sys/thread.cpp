@@ -9,13 +9,14 @@ namespace shmreg::sys {
 namespace {
 
 struct Start {
+  const char* name;
   void (*run)(void*);
   void* context;
 };
 
 void* entry_point(void* argument) {
   const std::unique_ptr<Start> start(static_cast<Start*>(argument));
-  pthread_setname_np(pthread_self(), "shmreg-keeper");
+  pthread_setname_np(pthread_self(), start->name);
   // A real-time creator's lone processor may never run us: ask for all, take what is allowed.
   cpu_set_t all;
   CPU_ZERO(&all);
@@ -33,8 +34,8 @@ void* entry_point(void* argument) {
 
 }  // namespace
 
-bool Thread::start(void (*run)(void*), void* context) {
-  auto start = std::make_unique<Start>(Start{run, context});
+bool Thread::start(const char* name, void (*run)(void*), void* context) {
+  auto start = std::make_unique<Start>(Start{name, run, context});
   pthread_attr_t attributes;
   if (pthread_attr_init(&attributes) != 0) return false;
   pthread_attr_setstacksize(&attributes, std::size_t{256} << 10);
@@ -60,6 +61,32 @@ bool Thread::start(void (*run)(void*), void* context) {
   if (failed != 0) return false;
   start.release();  // NOLINT(bugprone-unused-return-value): the thread owns it now
   started_ = true;
+  return true;
+}
+
+bool start_detached(const char* name, std::function<void()> run) {
+  struct Code {
+    const char* name;
+    std::function<void()> run;
+  };
+  auto code = std::make_unique<Code>(Code{name, std::move(run)});
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  for (const int fault : {SIGBUS, SIGSEGV, SIGFPE, SIGILL}) sigdelset(&all, fault);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_t thread{};
+  const auto body = [](void* argument) -> void* {
+    const std::unique_ptr<Code> mine(static_cast<Code*>(argument));
+    pthread_setname_np(pthread_self(), mine->name);
+    mine->run();
+    return nullptr;
+  };
+  const int failed = pthread_create(&thread, nullptr, body, code.get());
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (failed != 0) return false;
+  (void)code.release();
+  pthread_detach(thread);
   return true;
 }
 

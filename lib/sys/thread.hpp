@@ -5,6 +5,8 @@
 
 #include <pthread.h>
 
+#include <functional>
+
 namespace shmreg::sys {
 
 class Thread {
@@ -15,7 +17,8 @@ class Thread {
   ~Thread() = default;  // join() first, or abandon()
 
   // False where the process may have no more threads (RLIMIT_NPROC, a cgroup's pids.max).
-  [[nodiscard]] bool start(void (*run)(void*), void* context);
+  // `name`: at most 15 bytes.
+  [[nodiscard]] bool start(const char* name, void (*run)(void*), void* context);
   void join() noexcept;
   // In a forked child the thread does not exist: forget it.
   void abandon() noexcept { started_ = false; }
@@ -25,6 +28,10 @@ class Thread {
   pthread_t thread_{};
   bool started_ = false;
 };
+
+// A thread of the same kind for code of the program's own, which ends when the code returns: with
+// the program's stack size, and blocking every signal but faults. False as above.
+[[nodiscard]] bool start_detached(const char* name, std::function<void()> run);
 
 // Calls a function at the end of threads, after their thread_local objects are gone. A destructor
 // that runs that late may ask for it too: the C library goes round again as long as one does, up to

@@ -32,6 +32,8 @@ ExitCode exit_code(Errc code) noexcept {
     case Errc::no_space:
       return kNoRoom;
     case Errc::timed_out:
+    case Errc::cancelled:
+    case Errc::interrupted:
     case Errc::busy:
       return kTimedOut;
     case Errc::nested_call:

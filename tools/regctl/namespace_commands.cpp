@@ -35,13 +35,8 @@ bool is_or_below(std::string_view name, std::string_view top) {
          (name.size() == top.size() || name[top.size()] == '/');
 }
 
-std::vector<Service> services_in(const Registry& registry, std::string_view top) {
-  auto services = require(registry.list());
-  const auto elsewhere = [&](const Service& service) {
-    return !is_or_below(service.namespace_name(), top);
-  };
-  services.erase(std::remove_if(services.begin(), services.end(), elsewhere), services.end());
-  return services;
+std::vector<Service> services_in(const Registry& registry, const std::string& top) {
+  return require(registry.query({.namespace_name = top, .and_below = true}));
 }
 
 int cleanup(Context& context, const CleanupArguments& arguments) {
@@ -69,12 +64,7 @@ int cleanup(Context& context, const CleanupArguments& arguments) {
     }
     services = left;
   }
-  // By their ids: each instance of a shared name is one.
-  for (const Service& service : services) {
-    if (require(registry.unregister(service.full_name(), {.id = service.id(), .force = true}))) {
-      ++removed;
-    }
-  }
+  if (!services.empty()) removed += require(registry.cleanup(top));
   Json document = Json::document();
   document.set("namespace", top)
       .set("removed", removed)

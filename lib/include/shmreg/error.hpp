@@ -35,6 +35,8 @@ enum class Errc {
   process_table_full,  // every entry of the process table is taken
   no_space,            // the file system, or a resource limit of this process
   timed_out,           // a lock was not to be had in time; the message names its holder
+  cancelled,           // a wait was given up, as its caller asked
+  interrupted,         // a wait was ended by a signal handler, as its caller wanted
   busy,                // the record kept changing while it was read; try again
   nested_call,         // a writing call from a signal handler that interrupted another one
   unsupported,         // this kernel or sandbox lacks something required
@@ -100,7 +102,8 @@ class [[nodiscard]] Result {
     require();
     return value_;
   }
-  // By value: `for (auto& each : registry.list().value())` goes over what lives as long as the loop.
+  // By value: `for (auto& each : registry.list().value())` goes over what lives as long as the
+  // loop.
   [[nodiscard]] T value() && {
     require();
     return std::move(value_);

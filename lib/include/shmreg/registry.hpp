@@ -45,6 +45,7 @@
 #include <vector>
 
 #include "shmreg/error.hpp"
+#include "shmreg/health_check.hpp"
 #include "shmreg/query.hpp"
 #include "shmreg/segment.hpp"
 #include "shmreg/service.hpp"
@@ -119,7 +120,7 @@ class Registry;
 // a forked child, or after the name was lost, does nothing.
 class Registration {
  public:
-  Registration() noexcept = default;
+  Registration() noexcept;
   Registration(Registration&& other) noexcept;
   Registration& operator=(Registration&& other) noexcept;
   Registration(const Registration&) = delete;
@@ -133,6 +134,13 @@ class Registration {
   // Replaces endpoint, metadata, tags and dependencies wholly; id and uptime stay.
   // registration_lost where the name is no longer this registration's.
   Status update(const ServiceSpec& spec);
+  // Whether the name is still this registration's: it may have been replaced, unregistered by
+  // force, or lost with the segment. Costs a lookup (of a shared name, of all its instances).
+  [[nodiscard]] bool holds() const;
+  // For poll(2): readable once holds() is false, but not for one's own unregister(). From the first
+  // call on a thread of the library waits for that. Owned by the registration. no_space;
+  // registration_lost in a forked child, and where there is none.
+  [[nodiscard]] Result<int> loss_descriptor();
   // True if it was still registered under this id.
   Result<bool> unregister();
   // Leaves the service registered for as long as this process lives.
@@ -140,12 +148,15 @@ class Registration {
 
  private:
   friend class Registry;
+  struct LossNotice;
   Registration(std::shared_ptr<core::Attachment> attachment, std::string full_name,
                std::uint64_t id);
+  void forget_notice() noexcept;
 
   std::shared_ptr<core::Attachment> attachment_;
   std::string full_name_;
   std::uint64_t id_ = 0;
+  std::unique_ptr<LossNotice> notice_;
 };
 
 struct RegisterOptions {
@@ -154,6 +165,13 @@ struct RegisterOptions {
   // One instance of the name beside others that are shared, each a registration with an id of its
   // own; an owner that is a process has one instance of a name. At most 65535 of a name.
   bool shared = false;
+};
+
+// One of many: see Registry::register_services.
+struct NamedSpec {
+  std::string service;
+  ServiceSpec spec;
+  RegisterOptions options;
 };
 
 struct UnregisterOptions {
@@ -244,6 +262,11 @@ class Registry {
   Result<std::uint64_t> register_for(const Owner& owner, std::string_view service,
                                      const ServiceSpec& spec = {},
                                      const RegisterOptions& options = {});
+  // Many at once: an answer for each, in order; one that is refused undoes nothing of the others.
+  [[nodiscard]] std::vector<Result<Registration>> register_services(
+      std::span<const NamedSpec> services);
+  [[nodiscard]] std::vector<Result<std::uint64_t>> register_services_for(
+      const Owner& owner, std::span<const NamedSpec> services);
   // True if it was there (and had the id asked for) and is gone. not_owner where another live
   // process registered it for itself, unless forced.
   Result<bool> unregister(std::string_view service, const UnregisterOptions& options = {});
@@ -287,15 +310,29 @@ class Registry {
   Status set_health(std::string_view service, Health health,
                     std::optional<std::uint64_t> id = std::nullopt);
 
+  // Runs `function` against what lookup finds and says what came of it (shmreg/health_check.hpp).
+  // Without a function: whether it is there and alive. Writes nothing: see set_health.
+  [[nodiscard]] HealthCheck health_check(
+      std::string_view service, HealthCheckFunction function = {},
+      std::chrono::nanoseconds timeout = std::chrono::seconds(5)) const;
+
   // Events of one service ("ns/name"), of a namespace and those below it ("ns/"), or of all ("").
   // Attaches for writing where it may, so that deaths are told at once.
-  [[nodiscard]] Result<Watch> watch(std::string_view scope = {});
+  [[nodiscard]] Result<Watch> watch(std::string_view scope = {}, const WatchOptions& options = {});
   // Which of the services meet the condition, once enough do. timed_out, naming those that do not;
-  // segment_retired.
+  // cancelled; interrupted; segment_retired.
   // Wakes when it happens; a client that may only read looks every 20 ms.
   [[nodiscard]] Result<std::vector<bool>> wait(std::span<const std::string> services,
                                                const WaitOptions& options = {}) const;
+  // The same without waiting: the outcome comes later. no_space where no thread can be started.
+  // options.cancelled must live as long as the wait.
+  [[nodiscard]] Result<PendingWait> start_wait(std::vector<std::string> services,
+                                               const WaitOptions& options = {}) const;
 
+  // Unregisters everything in the namespace and those below it, whoever registered it: how many
+  // registrations. Where it fails, those before are gone. (To end their owners first:
+  // shmreg/termination.hpp.)
+  Result<std::uint64_t> cleanup(std::string_view namespace_name);
   // Takes away what ended owners have left and nobody has come by to take: how many services. It
   // changes nothing that can be found.
   Result<std::uint64_t> collect_garbage();

@@ -19,6 +19,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "shmreg/error.hpp"
 #include "shmreg/service.hpp"
@@ -26,8 +27,10 @@
 namespace shmreg {
 
 namespace core {
+class Background;
+class WatchPump;
 class Watcher;
-}
+}  // namespace core
 
 enum class WatchEventKind : std::uint8_t {
   present,       // was there when the watch began, or after `lost`
@@ -51,6 +54,13 @@ struct WatchEvent {
   std::uint64_t lost = 0;  // how many changes, of any service
 };
 
+struct WatchOptions {
+  // next() ends with `interrupted` when a signal handler has run in its thread that was installed
+  // without SA_RESTART. One that runs just before next() sleeps is not noticed: a handler that must
+  // not be missed calls cancel().
+  bool return_on_signal = false;
+};
+
 class Watch {
  public:
   Watch() noexcept;  // of nothing, until another is moved into it
@@ -61,16 +71,23 @@ class Watch {
   ~Watch();
 
   // True with the next event; false where there was none within `timeout` (absent: for ever), or
-  // after cancel(). segment_retired, corrupt.
+  // after cancel(). segment_retired, corrupt, interrupted.
   [[nodiscard]] Result<bool> next(WatchEvent& event,
                                   std::optional<std::chrono::nanoseconds> timeout = std::nullopt);
   // Ends the next() under way, or else the next one to come.
   void cancel() noexcept;
 
+  // For poll(2), select and event loops: readable while next() would not wait. From the first call
+  // on a thread of the library follows the changes (and the watch is not one of a forked child's,
+  // who gets invalid_argument). Owned by the watch; not to be read, written or closed. Before any
+  // other thread may call cancel(). no_space.
+  [[nodiscard]] Result<int> descriptor();
+
  private:
   friend class Registry;
   explicit Watch(std::unique_ptr<core::Watcher> watcher) noexcept;
   std::unique_ptr<core::Watcher> watcher_;
+  std::unique_ptr<core::WatchPump> pump_;  // has the watcher, once there is a descriptor
 };
 
 enum class WaitFor : std::uint8_t {
@@ -85,6 +102,34 @@ struct WaitOptions {
   std::optional<std::chrono::nanoseconds> timeout = std::chrono::seconds(5);  // absent: for ever
   // Set by another thread or a signal handler to give up: looked at within 100 ms.
   const std::atomic<bool>* cancelled = nullptr;
+  // As WatchOptions::return_on_signal.
+  bool return_on_signal = false;
+};
+
+// A wait under way in a thread of the library, for programs that wait for many things at once.
+// Destroying it gives it up. Not one of a forked child's.
+class PendingWait {
+ public:
+  PendingWait() noexcept;  // for nothing, until another is moved into it
+  PendingWait(PendingWait&&) noexcept;
+  PendingWait& operator=(PendingWait&&) noexcept;
+  PendingWait(const PendingWait&) = delete;
+  PendingWait& operator=(const PendingWait&) = delete;
+  ~PendingWait();
+
+  // For poll(2): readable once the wait is over. Owned by the wait. -1 where it is for nothing.
+  [[nodiscard]] int descriptor() const noexcept;
+  [[nodiscard]] bool over() const noexcept;
+  // Ends it with `cancelled`, unless it is over. From any thread, and from a signal handler.
+  void cancel() noexcept;
+  // Waits until it is over: what Registry::wait would have returned, each time it is asked.
+  [[nodiscard]] Result<std::vector<bool>> outcome() const;
+
+ private:
+  friend class Registry;
+  struct State;
+  explicit PendingWait(std::unique_ptr<State> state) noexcept;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace shmreg
