@@ -113,20 +113,21 @@ Status Watcher::take_snapshot() {
 }
 
 Status Watcher::start_anew() {
-  const Segment& segment = attachment_->segment();
   WatchEvent lost;
   lost.kind = WatchEventKind::lost;
   lost.at_ns = sys::wall_clock_ns();
-  for (const Log& log : logs_) {
-    const std::uint64_t last =
-        segment.partition(log.partition).change_counter.load(std::memory_order_acquire);
-    if (last > log.seen) lost.lost += last - log.seen;
-  }
   known_.clear();
   owners_by_pid_ = false;
   next_deadline_ns_ = ~std::uint64_t{0};
+  const std::vector<Log> before = logs_;
+  const std::size_t place = events_.size();
   events_.push_back(std::move(lost));
-  return take_snapshot();
+  if (Status taken = take_snapshot(); !taken) return taken;
+  // As far as the new beginning: what comes after that is followed.
+  for (std::size_t i = 0; i < logs_.size(); ++i) {
+    if (logs_[i].seen > before[i].seen) events_[place].lost += logs_[i].seen - before[i].seen;
+  }
+  return {};
 }
 
 void Watcher::told_end(std::uint64_t id) { known_.erase(id); }
