@@ -1,7 +1,6 @@
 // XXH3 over a name's bytes, for all the maps that take a hash function.
 #pragma once
 
-#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <cstddef>

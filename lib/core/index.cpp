@@ -1,9 +1,8 @@
 #include "core/index.hpp"
 
-#include "core/planted_fault.hpp"
-
-#define XXH_INLINE_ALL
 #include <xxhash.h>
+
+#include "core/planted_fault.hpp"
 
 namespace shmreg::core {
 

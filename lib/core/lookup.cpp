@@ -1,6 +1,5 @@
 #include "core/lookup.hpp"
 
-#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <bit>

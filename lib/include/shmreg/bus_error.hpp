@@ -21,10 +21,12 @@
 
 #include <signal.h>
 
+#include "shmreg/api.h"
+
 namespace shmreg {
 
 // True if the fault was in a segment of this process and has been dealt with: return from the
 // handler. False, and nothing done, for every other. Async-signal-safe.
-[[nodiscard]] bool handle_sigbus(const siginfo_t* info) noexcept;
+[[nodiscard]] SHMREG_API bool handle_sigbus(const siginfo_t* info) noexcept;
 
 }  // namespace shmreg

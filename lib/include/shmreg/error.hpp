@@ -12,6 +12,8 @@
 #include <system_error>
 #include <utility>
 
+#include "shmreg/api.h"
+
 namespace shmreg {
 
 enum class Errc {
@@ -43,14 +45,14 @@ enum class Errc {
   system_error,        // an errno without a meaning of its own; the message has it
 };
 
-[[nodiscard]] const std::error_category& error_category() noexcept;
-[[nodiscard]] std::error_code make_error_code(Errc code) noexcept;
+[[nodiscard]] SHMREG_API const std::error_category& error_category() noexcept;
+[[nodiscard]] SHMREG_API std::error_code make_error_code(Errc code) noexcept;
 
 // The fixed sentence for a code, for when nothing more is known. Static storage.
-[[nodiscard]] const char* describe(Errc code) noexcept;
+[[nodiscard]] SHMREG_API const char* describe(Errc code) noexcept;
 
 // Thrown by attach, create_segment and destroy_segment. what() is the one-line message.
-class Error : public std::system_error {
+class SHMREG_API Error : public std::system_error {
  public:
   Error(Errc code, const std::string& message)
       : std::system_error(make_error_code(code)), code_(code), message_(message) {}

@@ -19,6 +19,7 @@
 #include <string_view>
 #include <utility>
 
+#include "shmreg/api.h"
 #include "shmreg/error.hpp"
 #include "shmreg/service.hpp"
 
@@ -54,7 +55,7 @@ enum class HealthCheckOutcome : std::uint8_t {
   timed_out,     // it has not returned in time
   unreadable,    // the registry could not be asked: `message` says why
 };
-[[nodiscard]] std::string_view to_string(HealthCheckOutcome outcome) noexcept;
+[[nodiscard]] SHMREG_API std::string_view to_string(HealthCheckOutcome outcome) noexcept;
 
 struct HealthCheck {
   static constexpr std::size_t kMostRunning = 256;

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "shmreg/api.h"
 #include "shmreg/error.hpp"
 #include "shmreg/service.hpp"
 
@@ -28,7 +29,7 @@ namespace shmreg {
 // Two values are compared as numbers where both are numbers ("3", "-0.5", "1e3"); as versions,
 // part by part, where both are digits between dots and one has two dots or more ("1.10.0" comes
 // after "1.9"); else byte for byte.
-struct MetadataCondition {
+struct SHMREG_API MetadataCondition {
   enum class Relation : std::uint8_t {
     equal,
     not_equal,
@@ -52,7 +53,7 @@ struct MetadataCondition {
   [[nodiscard]] bool holds(const Service& service) const;
 };
 
-struct Query {
+struct SHMREG_API Query {
   std::optional<std::string> namespace_name;  // that one alone ...
   bool and_below = false;                     // ... or with those below it
   // A glob (*, ?, [a-z]; fnmatch(3) without flags) over the name, or over "namespace/name" where it

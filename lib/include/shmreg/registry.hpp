@@ -44,6 +44,7 @@
 #include <utility>
 #include <vector>
 
+#include "shmreg/api.h"
 #include "shmreg/error.hpp"
 #include "shmreg/health_check.hpp"
 #include "shmreg/query.hpp"
@@ -118,7 +119,7 @@ class Registry;
 // Holds a registration of this process and unregisters it when destroyed, or when another one is
 // moved into it. Destroying it in
 // a forked child, or after the name was lost, does nothing.
-class Registration {
+class SHMREG_API Registration {
  public:
   Registration() noexcept;
   Registration(Registration&& other) noexcept;
@@ -221,7 +222,7 @@ class Registry;
 // A service that was looked up once and is asked for often: while nothing has changed, asking costs
 // two loads of memory (is its record in place, does its owner live); else it is looked up anew.
 // Not for two threads at once.
-class ServiceRef {
+class SHMREG_API ServiceRef {
  public:
   ServiceRef(const Registry& registry, std::string_view service);
   ServiceRef(ServiceRef&&) noexcept;
@@ -244,7 +245,7 @@ class ServiceRef {
   std::uint64_t owner_word_ = 0;
 };
 
-class Registry {
+class SHMREG_API Registry {
  public:
   // Throws Error: no_such_segment, incompatible, corrupt, permission_denied, untrusted_owner,
   // no_space (address space), unsupported. Claims a process entry only at the first write.
@@ -351,13 +352,13 @@ class Registry {
 };
 
 // The library's own version, "MAJOR.MINOR.PATCH". Static storage.
-[[nodiscard]] const char* version() noexcept;
+[[nodiscard]] SHMREG_API const char* version() noexcept;
 
 // "namespace/name" of what a user wrote, or invalid_name with the rule that it breaks.
-[[nodiscard]] Result<std::string> full_name(std::string_view service);
+[[nodiscard]] SHMREG_API Result<std::string> full_name(std::string_view service);
 
 // Whether `service` may be registered with `spec`, as far as the rules go; needs no segment. What
 // every register and update says first.
-[[nodiscard]] Status check_spec(std::string_view service, const ServiceSpec& spec);
+[[nodiscard]] SHMREG_API Status check_spec(std::string_view service, const ServiceSpec& spec);
 
 }  // namespace shmreg

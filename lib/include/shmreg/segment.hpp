@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "shmreg/api.h"
 #include "shmreg/error.hpp"
 
 namespace shmreg {
@@ -33,7 +34,7 @@ struct CreateOptions {
 // Complete or not at all: a creator killed at any instant leaves nothing behind.
 // Returns true if it created, false if `if_missing` found one already there.
 // Throws Error: segment_exists, invalid_name, invalid_argument, no_space, permission_denied.
-bool create_segment(std::string_view name, const CreateOptions& options = {});
+SHMREG_API bool create_segment(std::string_view name, const CreateOptions& options = {});
 
 struct TrustOptions {
   std::vector<uid_t> trusted_owners;  // besides root and the caller's effective user
@@ -42,14 +43,14 @@ struct TrustOptions {
 // Retires and unlinks. Processes still attached learn at their next write. Without `force` refuses
 // (segment_in_use) while a service with a live owner is registered. Returns how many services were
 // registered. Throws Error. A corrupt segment is removed only by `force`.
-std::uint64_t destroy_segment(std::string_view name, bool force = false,
-                              const TrustOptions& trust = {});
+SHMREG_API std::uint64_t destroy_segment(std::string_view name, bool force = false,
+                                         const TrustOptions& trust = {});
 
 enum class Liveness : std::uint8_t {
   kernel_mark = 1,  // the kernel marks an owner's end; a lookup loads one word
   byte_lock = 2,    // a file lock tells; a lookup costs one system call
 };
-[[nodiscard]] std::string_view to_string(Liveness liveness) noexcept;
+[[nodiscard]] SHMREG_API std::string_view to_string(Liveness liveness) noexcept;
 
 // One file of the right name in /dev/shm, whether or not it can be attached.
 struct SegmentInfo {
@@ -62,7 +63,7 @@ struct SegmentInfo {
   std::uint32_t processes = 0;    // attached now
   Status problem;                 // why it cannot be attached; ok where it can
 };
-[[nodiscard]] std::vector<SegmentInfo> segments();
+[[nodiscard]] SHMREG_API std::vector<SegmentInfo> segments();
 
 // One thing that is not as it must be.
 struct Problem {
@@ -82,6 +83,6 @@ struct DoctorReport {
 // Walks every structure and checks every invariant, read-only, by pread (a truncated or garbage
 // file is an answer, not a crash). Throws Error only where there is no such file or it may not be
 // read (no_such_segment, permission_denied, untrusted_owner, incompatible for what is no file).
-[[nodiscard]] DoctorReport doctor(std::string_view name, const TrustOptions& trust = {});
+[[nodiscard]] SHMREG_API DoctorReport doctor(std::string_view name, const TrustOptions& trust = {});
 
 }  // namespace shmreg

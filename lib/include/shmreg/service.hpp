@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include "shmreg/api.h"
+
 namespace shmreg {
 
 namespace core {
@@ -32,7 +34,7 @@ enum class OwnerKind : std::uint8_t {
   permanent = 4,  // nobody: stays until unregistered ("static" in text and JSON)
   remote = 5,     // another host (reserved)
 };
-[[nodiscard]] std::string_view to_string(OwnerKind kind) noexcept;
+[[nodiscard]] SHMREG_API std::string_view to_string(OwnerKind kind) noexcept;
 
 enum class Health : std::uint8_t {
   unknown = 0,
@@ -42,13 +44,13 @@ enum class Health : std::uint8_t {
   critical = 4,
   maintenance = 5,
 };
-[[nodiscard]] std::string_view to_string(Health health) noexcept;
-[[nodiscard]] std::optional<Health> health_from_string(std::string_view text) noexcept;
+[[nodiscard]] SHMREG_API std::string_view to_string(Health health) noexcept;
+[[nodiscard]] SHMREG_API std::optional<Health> health_from_string(std::string_view text) noexcept;
 
 // Whether the owner lives. `unknown`: a pid of another PID namespace, or no /proc to ask.
 enum class Alive : std::uint8_t { no = 0, yes = 1, unknown = 2 };
 
-class Service {
+class SHMREG_API Service {
  public:
   static constexpr std::size_t kInlineBytes = 256;
 

@@ -8,13 +8,14 @@
 #include <string>
 #include <string_view>
 
+#include "shmreg/api.h"
 #include "shmreg/service.hpp"
 #include "shmreg/watch.hpp"
 
 namespace shmreg {
 
 enum class ProcessState : std::uint8_t { running, stopped, dumping_core, dying };
-[[nodiscard]] std::string_view to_string(ProcessState state) noexcept;
+[[nodiscard]] SHMREG_API std::string_view to_string(ProcessState state) noexcept;
 
 struct ServiceInfo {
   Service service;      // with owner(), alive(), uptime_ns() of the registration

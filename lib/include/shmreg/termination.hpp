@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "shmreg/api.h"
 #include "shmreg/registry.hpp"
 
 namespace shmreg {
@@ -27,8 +28,8 @@ struct Termination {
 
 // Of processes of this PID namespace alone; never this process, nor those that it descends from:
 // a script may clean up what it is registered in itself.
-[[nodiscard]] Termination terminate_owners(const Registry& registry,
-                                           const std::vector<Service>& services,
-                                           std::chrono::milliseconds grace);
+[[nodiscard]] SHMREG_API Termination terminate_owners(const Registry& registry,
+                                                      const std::vector<Service>& services,
+                                                      std::chrono::milliseconds grace);
 
 }  // namespace shmreg

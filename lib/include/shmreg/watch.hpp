@@ -21,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "shmreg/api.h"
 #include "shmreg/error.hpp"
 #include "shmreg/service.hpp"
 
@@ -42,7 +43,7 @@ enum class WatchEventKind : std::uint8_t {
   health,        // its health has changed
   lost,          // changes were missed; what is there follows as `present`, all else is gone
 };
-[[nodiscard]] std::string_view to_string(WatchEventKind kind) noexcept;
+[[nodiscard]] SHMREG_API std::string_view to_string(WatchEventKind kind) noexcept;
 
 struct WatchEvent {
   WatchEventKind kind = WatchEventKind::present;
@@ -61,7 +62,7 @@ struct WatchOptions {
   bool return_on_signal = false;
 };
 
-class Watch {
+class SHMREG_API Watch {
  public:
   Watch() noexcept;  // of nothing, until another is moved into it
   Watch(Watch&&) noexcept;
@@ -108,7 +109,7 @@ struct WaitOptions {
 
 // A wait under way in a thread of the library, for programs that wait for many things at once.
 // Destroying it gives it up. Not one of a forked child's.
-class PendingWait {
+class SHMREG_API PendingWait {
  public:
   PendingWait() noexcept;  // for nothing, until another is moved into it
   PendingWait(PendingWait&&) noexcept;
