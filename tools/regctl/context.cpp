@@ -66,7 +66,7 @@ std::vector<Option> Context::common_options() {
     return Status();
   };
   return {
-      {"-s,--segment", "NAME", "the segment; else $SHMREG_SEGMENT, else \"default\"", false,
+      {"-s,--segment", "SEGMENT", "the segment; else $SHMREG_SEGMENT, else \"default\"", false,
        into(segment_)},
       {"-o,--output", "FORMAT", "table, wide, json, jsonl or name", false, format},
       {"--json", "", "short for -o json", false, json},

@@ -15,6 +15,7 @@
 #include "output/nearest.hpp"
 #include "regctl/command_line.hpp"
 #include "regctl/commands.hpp"
+#include "regctl/complete_command.hpp"
 #include "regctl/context.hpp"
 #include "regctl/help.hpp"
 
@@ -68,6 +69,8 @@ int run(const std::vector<std::string>& words) {
   help.optional_argument("COMMAND", "the command to explain", into(topic));
   help.action([&](Context& here) { return print_help(here, commands, topic); });
   commands.push_back(std::move(help));
+
+  commands.push_back(complete_command(commands));
 
   const Command* command = parse_command_line(words, commands, common, context);
   int status = output::kDone;
