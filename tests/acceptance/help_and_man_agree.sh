@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What --help lists and what regctl(1) describes are the same commands with the same options.
+# What --help lists, what regctl(1) describes and what completion offers are the same commands with the
+# same options.
 # shellcheck source-path=SCRIPTDIR source=_lib.sh
 . "$(dirname "$0")/_lib.sh"
 manual=${SHMREG_SOURCE_DIR:-$(dirname "$0")/../..}/man/regctl.1
@@ -24,6 +25,15 @@ in_help() { # HEADING COMMAND...
     here { for (i = 1; i <= 2; i++) if ($i ~ /^--/) print $i }' | sort
 }
 
+# What completion offers of that kind.
+offered() { # WORD...
+  "$REGCTL" complete -- "$@" | grep -e "^${*: -1}" | sort
+}
+
+compare_offered() { # WHAT HELP OFFERED
+  [ "$2" = "$3" ] || fail "$1: --help has ($(echo "$2" | xargs)), completion offers ($(echo "$3" | xargs))"
+}
+
 compare() { # WHAT MANUAL HELP
   [ "$2" = "$3" ] || fail "$1: regctl(1) has ($(echo "$2" | xargs)), --help has ($(echo "$3" | xargs))"
 }
@@ -33,13 +43,22 @@ commands=$("$REGCTL" help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
 compare commands \
   "$(sed -n '/^\.Sh COMMANDS/,/^\.Sh JSON/s/^\.Ss //p' "$manual" | sort)" "$(echo "$commands" | sort)"
 
+compare_offered commands "$(echo "$commands" | sort)" "$(offered '')"
+compare_offered "commands to explain" "$(echo "$commands" | sort)" "$(offered help '')"
+
 common=$(in_help "Options of every command, before or after it:")
 [ -n "$common" ] || fail "regctl help lists no common options"
 compare "common options" "$(in_manual 'Options of every command')" "$common"
+compare_offered "common options" "$common" "$(offered --)"
 
 for command in $commands; do
   compare "$command" "$(in_manual "$command")" "$(in_help "Options:" "$command")"
   compare "$command, common" "$common" "$(in_help "Options of every command:" "$command")"
+  compare_offered "$command" "$(printf '%s\n' "$(in_help "Options:" "$command")" "$common" | sed '/^$/d' | sort)" \
+    "$(offered "$command" --)"
+  # The short names too.
+  shorts=$("$REGCTL" "$command" --help | sed -n 's/^  \(-[a-z]\), --.*/\1/p' | sort)
+  compare_offered "$command, short" "$shorts" "$(offered "$command" - | grep -xe '-.')"
   expect 0 "$REGCTL" help "$command"
   [ "$out" = "$("$REGCTL" "$command" --help)" ] || fail "help $command is not $command --help"
 done
