@@ -149,6 +149,36 @@ stopped() { grep -q '^State:[[:space:]]*T' "/proc/$1/status"; }
 # started NAME: the pid of what runs under that name.
 started() { regctl lookup "$1" --json | jq -r .pid; }
 
+# --- another user -----------------------------------------------------------------------------------
+nobody=65534
+
+# regctl as another user; can_be_nobody must have been asked.
+as_nobody() {
+  setpriv --reuid "$nobody" --regid "$nobody" --clear-groups "$scratch/regctl" -s "$segment" "$@"
+}
+
+# Whether as_nobody can be: it takes root.
+can_be_nobody() {
+  [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null || return 1
+  # The build may lie where others may not look.
+  [ -x "$scratch/regctl" ] || cp "$REGCTL" "$scratch/regctl"
+  chmod 755 "$scratch" "$scratch/regctl"
+  as_nobody version >/dev/null 2>&1
+}
+
+# --- harmless output --------------------------------------------------------------------------------
+# harmless WHAT: what run_it printed, on either stream, holds no control character but the ends of
+# lines, and is UTF-8.
+harmless() {
+  local file
+  for file in "$scratch/out" "$scratch/err"; do
+    if LC_ALL=C grep -qaP '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' "$file"; then
+      fail "$*: printed control characters: $(cat -v "$file" | head -c 2000)"
+    fi
+    iconv -f UTF-8 -t UTF-8 "$file" >/dev/null 2>&1 || fail "$*: printed no UTF-8: $(cat -v "$file" | head -c 2000)"
+  done
+}
+
 finish() {
   if [ "$failures" -ne 0 ]; then
     echo "$script: $failures failed"

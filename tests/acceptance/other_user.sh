@@ -3,15 +3,8 @@
 # shellcheck source-path=SCRIPTDIR source=_lib.sh
 . "$(dirname "$0")/_lib.sh"
 needs jq setpriv
-[ "$(id -u)" -eq 0 ] || skip "only root can become another user"
-nobody=65534
 file=/dev/shm/shmreg.$segment
-# The build may lie where others may not look.
-binary=$scratch/regctl
-cp "$REGCTL" "$binary"
-chmod 755 "$scratch" "$binary"
-as_nobody() { setpriv --reuid "$nobody" --regid "$nobody" --clear-groups "$binary" -s "$segment" "$@"; }
-as_nobody version >/dev/null 2>&1 || skip "cannot run as user $nobody here"
+can_be_nobody || skip "cannot run as user $nobody here: it takes root"
 
 # --- not even readable ---------------------------------------------------------------------------------
 regctl create
