@@ -307,4 +307,9 @@ case $status in 0 | 141) ;; *) fail "a closed pipe: exit status $status" ;; esac
 [ -z "$err" ] || fail "a closed pipe: $err"
 run_it bash -c '"$REGCTL" -s "$1" export >/dev/full' - "$segment"
 [ "$status" -eq 6 ] || fail "a full disk: exit status $status; $err"
+# --- a time to live is told as it was chosen ---------------------------------------------------------------
+regctl -q register told/half --ttl 90500ms
+regctl export told >"$scratch/told"
+expect 5 regctl import --dry-run "$scratch/told"
+case $err in *"time to live of 90500 ms"*) ;; *) fail "a time to live is told as: $err" ;; esac
 finish

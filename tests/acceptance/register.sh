@@ -2,7 +2,7 @@
 # register, renew, unregister: who may have a name, for how long, and what is said to the others.
 # shellcheck source-path=SCRIPTDIR source=_lib.sh
 . "$(dirname "$0")/_lib.sh"
-needs jq
+needs jq python3
 regctl create
 
 # --- exactly one owner -----------------------------------------------------------------------------
@@ -42,6 +42,19 @@ expect_json '.endpoint == "" and .metadata == {"z": "9"} and .tags == [] and .de
   0 regctl lookup deep/er/full --json
 
 # --- malformed: refused, and the old kept ------------------------------------------------------------------
+# The id of a thread, which /proc answers for as well, is nobody's.
+python3 -c 'import threading, time
+thread = threading.Thread(target=time.sleep, args=(1000,), daemon=True)
+thread.start()
+print(thread.native_id, flush=True)
+time.sleep(1000)' >"$scratch/thread" &
+threaded=$!
+processes+=("$threaded")
+eventually [ -s "$scratch/thread" ]
+expect_err "*thread of process $threaded*" 5 regctl register threaded --pid "$(cat "$scratch/thread")"
+expect 1 regctl lookup threaded
+expect 0 regctl register threaded --pid "$threaded"
+expect 0 regctl unregister threaded
 expect_err '*KEY=VALUE*' 2 regctl register x --pid $$ --meta nonsense
 expect_err '*KEY=VALUE*' 2 regctl register x --pid $$ --meta =v
 expect 2 regctl register x --pid $$ --meta a=1 --meta a=2

@@ -101,7 +101,7 @@ expect 0 regctl create --max-size 8M --reserve
 used=$(($(stat -c '%b * %B' "$file")))
 [ "$used" -ge $((8 << 20)) ] || fail "--reserve claimed $used bytes"
 expect_silent 0 regctl -q destroy
-for bad in "--partitions 3" "--partitions 8192" "--max-size 1K" "--max-size 1T" "--max-processes 0" \
+for bad in "--partitions 0" "--partitions 3" "--partitions 8192" "--max-size 1K" "--max-size 1T" "--max-processes 0" \
   "--max-processes 65535"; do
   # shellcheck disable=SC2086 # words are wanted
   expect 2 regctl create $bad

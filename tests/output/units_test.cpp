@@ -91,6 +91,11 @@ BOOST_AUTO_TEST_CASE(people_read_one_unit_rounded_down) {
   BOOST_TEST(human_duration(59'999'999'999) == "59 s");
   BOOST_TEST(human_duration(4 * 60'000'000'000 + 1) == "4 min");
   BOOST_TEST(human_duration(90'000'000'000'000) == "1 d");
+  BOOST_TEST(exact_duration(0) == "0 ns");
+  BOOST_TEST(exact_duration(1'999) == "1999 ns");
+  BOOST_TEST(exact_duration(1'500'000'000) == "1500 ms");
+  BOOST_TEST(exact_duration(4 * 60'000'000'000) == "4 min");
+  BOOST_TEST(exact_duration(86'400'000'000'000) == "1 d");
   BOOST_TEST(human_size(0) == "0 B");
   BOOST_TEST(human_size(1'023) == "1023 B");
   BOOST_TEST(human_size(1'536) == "1.5 KiB");

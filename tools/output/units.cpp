@@ -82,6 +82,13 @@ Result<std::uint64_t> parse_quantity(std::string_view text, const std::array<Uni
   return refuse(quoted(text) + " has the unknown unit " + quoted(name) + ": " + rule);
 }
 
+// As people read it: a minute is "min", since "m" may be a metre.
+std::string in_unit(std::uint64_t nanoseconds, std::size_t unit) {
+  constexpr std::array<std::string_view, kDurations.size()> kNames{"ns",  "us", "ms", "s",
+                                                                   "min", "h",  "d"};
+  return std::to_string(nanoseconds / kDurations[unit].factor) + " " + std::string(kNames[unit]);
+}
+
 }  // namespace
 
 Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
@@ -126,11 +133,15 @@ Result<std::uint64_t> parse_mode(std::string_view text) {
 }
 
 std::string human_duration(std::uint64_t nanoseconds) {
-  constexpr std::array<std::string_view, kDurations.size()> kNames{"ns",  "us", "ms", "s",
-                                                                   "min", "h",  "d"};
   std::size_t unit = 0;
   while (unit + 1 < kDurations.size() && nanoseconds >= kDurations[unit + 1].factor) ++unit;
-  return std::to_string(nanoseconds / kDurations[unit].factor) + " " + std::string(kNames[unit]);
+  return in_unit(nanoseconds, unit);
+}
+
+std::string exact_duration(std::uint64_t nanoseconds) {
+  std::size_t unit = nanoseconds == 0 ? 0 : kDurations.size() - 1;
+  while (nanoseconds % kDurations[unit].factor != 0) --unit;
+  return in_unit(nanoseconds, unit);
 }
 
 std::string human_size(std::uint64_t bytes) {

@@ -30,6 +30,8 @@ inline constexpr std::string_view kSizeUnits = "B, K, M, G or T";
 
 // "4 min", "850 ms": the largest unit that gives at least 1, rounded down.
 [[nodiscard]] std::string human_duration(std::uint64_t nanoseconds);
+// "1500 ms", "4 min": the largest unit that gives a whole number, for what somebody has chosen.
+[[nodiscard]] std::string exact_duration(std::uint64_t nanoseconds);
 // "3.9 MiB", "64 KiB".
 [[nodiscard]] std::string human_size(std::uint64_t bytes);
 // "0660".

@@ -60,6 +60,14 @@ Setter number_into(std::uint32_t& target) {
   });
 }
 
+Setter positive_into(std::uint32_t& target) {
+  return parsed_into(target, [](const std::string& text) -> Result<std::uint64_t> {
+    auto number = output::parse_number(text, std::numeric_limits<std::uint32_t>::max());
+    if (number && *number == 0) return Status(Errc::invalid_argument, "'0' is too few: at least 1");
+    return number;
+  });
+}
+
 Setter id_into(std::optional<std::uint64_t>& target) {
   return parsed_into(target, [](const std::string& text) {
     return output::parse_number(text, std::numeric_limits<std::uint64_t>::max());

@@ -28,6 +28,7 @@ using Setter = std::function<Status(const std::string&)>;
 [[nodiscard]] Setter size_into(std::uint64_t& target);
 [[nodiscard]] Setter mode_into(std::uint32_t& target);
 [[nodiscard]] Setter number_into(std::uint32_t& target);
+[[nodiscard]] Setter positive_into(std::uint32_t& target);  // where 0 stands for "not told"
 [[nodiscard]] Setter id_into(std::optional<std::uint64_t>& target);
 [[nodiscard]] Setter pid_into(std::optional<std::int32_t>& target);
 

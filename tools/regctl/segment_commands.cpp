@@ -119,7 +119,7 @@ void add_segment_commands(Commands& commands) {
           .value("--max-size", "SIZE", "limit of its growth, 4M to 64G; 1G unless told",
                  size_into(made->options.max_size_bytes))
           .value("--partitions", "N", "parts with a lock each, a power of two; by CPUs unless told",
-                 number_into(made->options.partitions))
+                 positive_into(made->options.partitions))
           .value("--mode", "OCTAL", "permissions of the file; 0600 unless told",
                  mode_into(made->options.mode))
           .value("--group", "NAME", "group of the file", into(made->group))

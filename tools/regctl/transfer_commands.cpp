@@ -83,7 +83,7 @@ std::string kind_of(int code) {
 std::string describe_holder(const Registry& registry, const Service& holder) {
   if (holder.owner() == OwnerKind::permanent) return "a static registration";
   if (holder.owner() == OwnerKind::ttl) {
-    return "a registration with a time to live of " + output::human_duration(holder.period_ns());
+    return "a registration with a time to live of " + output::exact_duration(holder.period_ns());
   }
   std::string program = "?";
   if (holder.owner() == OwnerKind::process) {
