@@ -95,7 +95,8 @@ offers --all lookup --
 # An option's value is never an option, nor a command.
 offered '' list --tag lo
 expect 2 regctl complete
-expect_silent 0 regctl -q complete -- nonsense lo
+expect_silent 0 regctl complete -- nonsense lo
+expect_silent 0 regctl -q complete -- lo
 
 # --- where the names come from ------------------------------------------------------------------------------
 offered 'elsewhere/' -s "$other" lookup ''

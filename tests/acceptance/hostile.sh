@@ -249,7 +249,7 @@ for name in "${malformed[@]}"; do
   refused regctl export -- "$name"
   refused regctl cleanup --force -- "$name"
   refused regctl -s "$name" list
-  [ -z "$name" ] || expect_silent 0 regctl -q complete -- lookup -- "$name"
+  [ -z "$name" ] || expect_silent 0 regctl complete -- lookup -- "$name"
   case $name in
     "${a255}a" | a//b | '') ;;
     *)

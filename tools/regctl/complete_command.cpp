@@ -152,6 +152,7 @@ void add_values(Candidates& candidates, const Context& context, const Expected& 
 }
 
 int complete(Context& context, const CompleteArguments& arguments, const Commands& commands) {
+  if (context.style().quiet) return output::kDone;
   // The segment that the words name, or complete's own.
   Context typed(context);
   const auto common = typed.common_options();

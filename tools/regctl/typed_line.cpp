@@ -15,7 +15,8 @@ class Reader {
 
   // A word that is complete. False where what follows cannot be known.
   bool pass(const std::string& word, std::size_t index) {
-    if (behind_dashes_) {
+    const bool plain = open_ == nullptr && !is_option(word);
+    if (behind_dashes_ || (plain && command_ != nullptr)) {
       ++arguments_;
     } else if (word == "--") {  // divides wherever it stands
       behind_dashes_ = true;
@@ -32,13 +33,11 @@ class Reader {
       } else {
         take(*option, word.substr(value_at));
       }
-    } else if (command_ == nullptr) {
+    } else {
       const auto named = std::find_if(commands_.begin(), commands_.end(),
                                       [&](const Command& each) { return each.name() == word; });
       if (named == commands_.end()) return false;
       command_ = &*named;
-    } else {
-      ++arguments_;
     }
     return true;
   }
