@@ -62,17 +62,14 @@ export LD_LIBRARY_PATH=$library
 
 # --- they find each other: each holds the name until its input ends ---------------------------------
 regctl() { "$prefix/bin/regctl" -s "$segment" "$@"; }
+regctl create --max-size 16M
 programs=(shared_cpp static_cpp shared_c line_cpp line_c line_static_c)
 for program in "${programs[@]}"; do
   mkfifo "$work/$program.in"
   "$work/built/$program" "$segment" <"$work/$program.in" >"$work/$program.out" 2>&1 &
   pid=$!
   exec 9>"$work/$program.in"
-  for _ in $(seq 500); do
-    [ -s "$work/$program.out" ] && break
-    sleep 0.02
-  done
-  [ "$(cat "$work/$program.out")" = tcp://127.0.0.1:4000 ] || die "$program: $(cat "$work/$program.out")"
+  regctl -q wait production/config_server --timeout 60s || die "$program: $(cat "$work/$program.out")"
   regctl lookup production/config_server --json | grep -q "\"pid\":$pid," || die "$program is not found"
   # A second one is told who holds the name.
   if [ "$program" = line_c ]; then
@@ -81,6 +78,7 @@ for program in "${programs[@]}"; do
   fi
   exec 9>&-
   wait "$pid" || die "$program ended with $?"
+  [ "$(cat "$work/$program.out")" = tcp://127.0.0.1:4000 ] || die "$program: $(cat "$work/$program.out")"
   if regctl -q lookup production/config_server; then die "$program has ended and is found"; fi
 done
 echo "consumer: ok: ${programs[*]}"
