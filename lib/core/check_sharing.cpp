@@ -38,14 +38,16 @@ void SharingCheck::report(std::vector<Problem>& problems) const {
       problems.push_back({name.instance_at, "an instance of a name that nobody shares", true});
     } else if (name.counted.count == 0) {
       problems.push_back({name.anchor_at, "a shared name without an instance", true});
-    } else if (name.said.count != name.counted.count || name.said.last != name.counted.last ||
-               (name.has_health && !name.says_health)) {
+    } else if (name.said.count != name.counted.count || name.said.last != name.counted.last) {
       problems.push_back({name.anchor_at,
                           "a shared name says " + std::to_string(name.said.count) +
                               " instances up to " + std::to_string(name.said.last) + ", has " +
                               std::to_string(name.counted.count) + " up to " +
                               std::to_string(name.counted.last),
                           true});
+    } else if (name.has_health && !name.says_health) {
+      problems.push_back(
+          {name.anchor_at, "a shared name does not know of its instances' health", true});
     }
   }
 }
