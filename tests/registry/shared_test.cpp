@@ -130,6 +130,33 @@ BOOST_AUTO_TEST_CASE(a_passing_instance_is_found_first_then_what_nobody_checks) 
   is_clean();
 }
 
+BOOST_AUTO_TEST_CASE(the_healthier_is_found_before_the_less_healthy_wherever_it_stands) {
+  const std::vector<Health> best_first{Health::passing,  Health::unknown,  Health::warning,
+                                       Health::starting, Health::critical, Health::maintenance};
+  for (const bool best_comes_last : {false, true}) {
+    auto order = best_first;
+    if (best_comes_last) std::reverse(order.begin(), order.end());
+    std::map<Health, std::uint64_t> ids;
+    for (const Health health : order) {
+      ids[health] = add("e");
+      BOOST_TEST(registry.set_health("a/web", health, ids[health]).ok());
+    }
+    for (const Health health : best_first) {
+      for (int i = 0; i < 12; ++i) BOOST_TEST(registry.lookup("a/web")->id() == ids[health]);
+      BOOST_TEST(registry.unregister("a/web", {.id = ids[health]}).value());
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(threads_that_look_once_do_not_all_find_the_same) {
+  for (int i = 0; i < 4; ++i) (void)add("e" + std::to_string(i));
+  std::set<std::uint64_t> found;
+  for (int i = 0; i < 40; ++i) {
+    std::thread([&] { found.insert(registry.lookup("a/web")->id()); }).join();
+  }
+  BOOST_TEST(found.size() > 1U);
+}
+
 BOOST_AUTO_TEST_CASE(what_is_shared_and_what_is_not_keep_out_of_each_others_way) {
   const auto exclusive = registry.register_for(Owner::permanent(), "a/db", {}).value();
   const auto refused = registry.register_for(Owner::permanent(), "a/db", {}, kShared);
