@@ -1,20 +1,21 @@
-// Being told: watch, wait, ServiceRef.
+// Being told: watch.
 //
 // Claims: a watcher is told what is there, then every change of it, each once, those of a service
 // in their order; a death once, whoever notices it, with no monitor; one that falls behind is told
-// so, and what is there now. Who waits wakes when it happens. A ServiceRef never answers with what
-// has changed. Method: real processes that are killed, and for the changes under load a count that
-// each service carries.
+// so, and what is there now. Method: real processes that are killed, and for the changes under load
+// a count that each service carries.
 #include "shmreg/watch.hpp"
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <map>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "registry/holder.hpp"
 #include "shmreg/registry.hpp"
 #include "support/child.hpp"
 #include "support/sanitizers.hpp"
@@ -25,8 +26,6 @@ using namespace shmreg::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-constexpr auto kPatience = std::chrono::seconds(60);
 
 // "registered a/b", of the next event; "-" where there was none within `timeout`.
 std::string next_of(Watch& watch, WatchEvent& event, std::chrono::nanoseconds timeout = kPatience) {
@@ -42,17 +41,6 @@ std::string next_of(Watch& watch) {
 bool quiet(Watch& watch) {
   WatchEvent event;
   return next_of(watch, event, 50ms) == "-";
-}
-
-// A process that registers these and lives until it is killed.
-Child holder_of(const ScratchSegment& segment, std::vector<std::string> names) {
-  return Child([&segment, names = std::move(names)](const Parent& parent) {
-    auto registry = segment.attach(Access::read_write);
-    std::vector<Registration> held;
-    for (const auto& name : names) held.push_back(registry.register_service(name).value());
-    parent.tell();
-    parent.linger();
-  });
 }
 
 }  // namespace
@@ -342,126 +330,6 @@ BOOST_AUTO_TEST_CASE(beside_writers_that_are_killed_each_change_is_told_once_and
   // On a machine so busy that the watcher did not get to run for a log's length.
   BOOST_TEST(lost * 4 <= kRounds);
   BOOST_TEST(doctor(segment.name()).problems.empty());
-}
-
-BOOST_AUTO_TEST_SUITE_END()
-
-BOOST_AUTO_TEST_SUITE(waiting)
-
-BOOST_AUTO_TEST_CASE(what_is_there_already_is_not_waited_for) {
-  const ScratchSegment segment(small_segment());
-  auto registry = segment.attach();
-  const auto mine = registry.register_service("a/one").value();
-  const std::vector<std::string> names{"a/one"};
-  BOOST_TEST(registry.wait(names).value().at(0));
-  BOOST_TEST(registry.wait(names, {.condition = WaitFor::gone, .timeout = 0s}).code() ==
-             Errc::timed_out);
-}
-
-BOOST_AUTO_TEST_CASE(who_waits_wakes_when_it_happens_and_not_for_another) {
-  const ScratchSegment segment(small_segment());
-  auto registry = segment.attach();
-  for (const Access access : {Access::read_write, Access::read_only}) {
-    Child waiter([&](const Parent& parent) {
-      auto own = segment.attach(access);
-      const std::vector<std::string> both{"a/one", "a/two"};
-      parent.tell();
-      CHILD_CHECK(own.wait(both, {.any = true, .timeout = kPatience}).ok());
-      parent.tell();
-      CHILD_CHECK(own.wait(both, {.timeout = kPatience}).ok());
-      parent.tell();
-      CHILD_CHECK(
-          own.wait(both, {.condition = WaitFor::passing, .any = true, .timeout = kPatience}).ok());
-      parent.tell();
-      CHILD_CHECK(own.wait(both, {.condition = WaitFor::gone, .timeout = kPatience}).ok());
-    });
-    waiter.await();
-    const auto other = registry.register_service("a/other").value();
-    auto one = registry.register_service("a/one").value();
-    waiter.await();
-    auto two = registry.register_service("a/two").value();
-    waiter.await();
-    BOOST_TEST(registry.set_health("a/two", Health::passing).ok());
-    waiter.await();
-    BOOST_TEST(one.unregister().value());
-    BOOST_TEST(two.unregister().value());
-    BOOST_TEST(waiter.reap() == 0);
-  }
-}
-
-BOOST_AUTO_TEST_CASE(a_wait_ends_at_its_time_and_names_what_is_missing) {
-  const ScratchSegment segment(small_segment());
-  auto registry = segment.attach();
-  const auto mine = registry.register_service("a/one").value();
-  const std::vector<std::string> names{"a/one", "a/two"};
-  const auto waited = registry.wait(names, {.timeout = 30ms});
-  BOOST_TEST((waited.code() == Errc::timed_out));
-  BOOST_TEST(waited.message() == "timed out: 'a/two' not registered");
-}
-
-BOOST_AUTO_TEST_CASE(the_death_of_an_owner_wakes_all_who_wait_for_its_end) {
-  const ScratchSegment segment(small_segment());
-  Child owner = holder_of(segment, {"a/one"});
-  owner.await();
-  std::vector<std::unique_ptr<Child>> waiters;
-  for (int i = 0; i < 8; ++i) {
-    waiters.push_back(std::make_unique<Child>([&](const Parent& parent) {
-      auto own = segment.attach();
-      const std::vector<std::string> names{"a/one"};
-      parent.tell();
-      CHILD_CHECK(own.wait(names, {.condition = WaitFor::gone, .timeout = kPatience}).ok());
-    }));
-    waiters.back()->await();
-  }
-  std::this_thread::sleep_for(20ms);
-  // One of them dies as it might be woken: it keeps nobody asleep.
-  waiters[0]->signal(SIGSTOP);
-  owner.kill();
-  waiters[0]->kill();
-  for (std::size_t i = 1; i < waiters.size(); ++i) BOOST_TEST(waiters[i]->reap() == 0);
-}
-
-BOOST_AUTO_TEST_SUITE_END()
-
-BOOST_AUTO_TEST_SUITE(service_ref)
-
-BOOST_AUTO_TEST_CASE(a_reference_follows_every_change_of_its_service) {
-  const ScratchSegment segment(small_segment());
-  auto registry = segment.attach();
-  ServiceRef ref(registry, "a/one");
-  BOOST_TEST((ref.refresh() == Errc::not_found));
-  auto mine = registry.register_service("a/one", {.endpoint = "one"}).value();
-  for (int i = 0; i < 3; ++i) BOOST_TEST((ref.refresh() == Errc::ok));
-  BOOST_TEST(ref.service().endpoint() == "one");
-  BOOST_TEST(mine.update({.endpoint = "two"}).ok());
-  BOOST_TEST((ref.refresh() == Errc::ok));
-  BOOST_TEST(ref.service().endpoint() == "two");
-  mine = registry.register_service("a/one", {.endpoint = "three"}).value();
-  BOOST_TEST((ref.refresh() == Errc::ok));
-  BOOST_TEST(ref.service().endpoint() == "three");
-  BOOST_TEST(registry.set_health("a/one", Health::passing).ok());
-  BOOST_TEST((ref.refresh() == Errc::ok));
-  BOOST_TEST((ref.service().health() == Health::passing));
-  BOOST_TEST(registry.set_health("a/one", Health::critical).ok());
-  BOOST_TEST((ref.refresh() == Errc::ok));
-  BOOST_TEST((ref.service().health() == Health::critical));
-  BOOST_TEST(mine.unregister().value());
-  BOOST_TEST((ref.refresh() == Errc::not_found));
-}
-
-BOOST_AUTO_TEST_CASE(a_reference_to_a_dead_owners_service_finds_it_no_more) {
-  const ScratchSegment segment(small_segment());
-  Child owner = holder_of(segment, {"a/one"});
-  owner.await();
-  for (const Access access : {Access::read_write, Access::read_only}) {
-    const auto registry = segment.attach(access);
-    ServiceRef ref(registry, "a/one");
-    BOOST_TEST((ref.refresh() == Errc::ok));
-    BOOST_TEST((ref.refresh() == Errc::ok));
-    if (access == Access::read_write) continue;
-    owner.kill_unreaped();
-    BOOST_TEST((ref.refresh() == Errc::not_found));
-  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,98 @@
+// Waiting for services.
+//
+// Claim: who waits wakes when it happens, and at its time if it does not. Method: real processes,
+// some of them killed.
+#include <signal.h>
+
+#include <boost/test/unit_test.hpp>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "registry/holder.hpp"
+#include "shmreg/registry.hpp"
+#include "support/child.hpp"
+#include "support/scratch_segment.hpp"
+
+using namespace shmreg;
+using namespace shmreg::test;
+using namespace std::chrono_literals;
+
+BOOST_AUTO_TEST_SUITE(waiting)
+
+BOOST_AUTO_TEST_CASE(what_is_there_already_is_not_waited_for) {
+  const ScratchSegment segment(small_segment());
+  auto registry = segment.attach();
+  const auto mine = registry.register_service("a/one").value();
+  const std::vector<std::string> names{"a/one"};
+  BOOST_TEST(registry.wait(names).value().at(0));
+  BOOST_TEST(registry.wait(names, {.condition = WaitFor::gone, .timeout = 0s}).code() ==
+             Errc::timed_out);
+}
+
+BOOST_AUTO_TEST_CASE(who_waits_wakes_when_it_happens_and_not_for_another) {
+  const ScratchSegment segment(small_segment());
+  auto registry = segment.attach();
+  for (const Access access : {Access::read_write, Access::read_only}) {
+    Child waiter([&](const Parent& parent) {
+      auto own = segment.attach(access);
+      const std::vector<std::string> both{"a/one", "a/two"};
+      parent.tell();
+      CHILD_CHECK(own.wait(both, {.any = true, .timeout = kPatience}).ok());
+      parent.tell();
+      CHILD_CHECK(own.wait(both, {.timeout = kPatience}).ok());
+      parent.tell();
+      CHILD_CHECK(
+          own.wait(both, {.condition = WaitFor::passing, .any = true, .timeout = kPatience}).ok());
+      parent.tell();
+      CHILD_CHECK(own.wait(both, {.condition = WaitFor::gone, .timeout = kPatience}).ok());
+    });
+    waiter.await();
+    const auto other = registry.register_service("a/other").value();
+    auto one = registry.register_service("a/one").value();
+    waiter.await();
+    auto two = registry.register_service("a/two").value();
+    waiter.await();
+    BOOST_TEST(registry.set_health("a/two", Health::passing).ok());
+    waiter.await();
+    BOOST_TEST(one.unregister().value());
+    BOOST_TEST(two.unregister().value());
+    BOOST_TEST(waiter.reap() == 0);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_wait_ends_at_its_time_and_names_what_is_missing) {
+  const ScratchSegment segment(small_segment());
+  auto registry = segment.attach();
+  const auto mine = registry.register_service("a/one").value();
+  const std::vector<std::string> names{"a/one", "a/two"};
+  const auto waited = registry.wait(names, {.timeout = 30ms});
+  BOOST_TEST((waited.code() == Errc::timed_out));
+  BOOST_TEST(waited.message() == "timed out: 'a/two' not registered");
+}
+
+BOOST_AUTO_TEST_CASE(the_death_of_an_owner_wakes_all_who_wait_for_its_end) {
+  const ScratchSegment segment(small_segment());
+  Child owner = holder_of(segment, {"a/one"});
+  owner.await();
+  std::vector<std::unique_ptr<Child>> waiters;
+  for (int i = 0; i < 8; ++i) {
+    waiters.push_back(std::make_unique<Child>([&](const Parent& parent) {
+      auto own = segment.attach();
+      const std::vector<std::string> names{"a/one"};
+      parent.tell();
+      CHILD_CHECK(own.wait(names, {.condition = WaitFor::gone, .timeout = kPatience}).ok());
+    }));
+    waiters.back()->await();
+  }
+  std::this_thread::sleep_for(20ms);
+  // One of them dies as it might be woken: it keeps nobody asleep.
+  waiters[0]->signal(SIGSTOP);
+  owner.kill();
+  waiters[0]->kill();
+  for (std::size_t i = 1; i < waiters.size(); ++i) BOOST_TEST(waiters[i]->reap() == 0);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
