@@ -10,21 +10,13 @@
 // dead, examined and written by this process.
 #include "core/repair.hpp"
 
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cstring>
-#include <functional>
-#include <map>
 #include <set>
 #include <string>
-#include <vector>
 
+#include "core/stepped_states.hpp"
 #include "support/child.hpp"
 #include "support/insides.hpp"
 #include "support/sanitizers.hpp"
@@ -35,90 +27,9 @@ using namespace shmreg::test;
 
 namespace {
 
-using Bytes = std::vector<unsigned char>;
-using Operation = std::function<void(const Insides&)>;
-
-// Instrumented code is many times as many instructions, of which few are stores of its own; a
-// longer operation is cut short there. What a sanitizer looks at is how this process copes with
-// the states that it is given.
-constexpr int kStride = kSanitized ? 23 : 1;
-constexpr int kMostSteps = kSanitized ? 20'000 : 20'000'000;
 constexpr int kBystanders = 12;
 
 std::string bystander(int i) { return "by/stander" + std::to_string(i); }
-
-// Every state that the segment was in while `operation` ran. The child first does what `prepare`
-// says. Empty where this process may not trace its children.
-class States {
- public:
-  States(const ScratchSegment& scratch, const Operation& prepare, const Operation& operation) {
-    map(scratch);
-    Child child([&](const Parent& parent) {
-      const Insides insides(scratch);
-      prepare(insides);
-      if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) ::_exit(1);
-      ::raise(SIGSTOP);
-      operation(insides);
-      ::raise(SIGSTOP);
-      parent.linger();
-    });
-    if (stopped(child)) {
-      keep();
-      // From one SIGSTOP to the next.
-      complete_ = kSanitized;
-      for (int step = 0; step < kMostSteps; ++step) {
-        if (::ptrace(PTRACE_SINGLESTEP, child.pid(), nullptr, nullptr) != 0) break;
-        int status = 0;
-        if (::waitpid(child.pid(), &status, 0) < 0 || !WIFSTOPPED(status)) break;
-        if (WSTOPSIG(status) == SIGSTOP) {
-          complete_ = true;
-          break;
-        }
-        if (step % kStride == 0) keep();
-      }
-      keep();
-    }
-    child.kill();
-  }
-  States(const States&) = delete;
-  States& operator=(const States&) = delete;
-  ~States() {
-    if (memory_ != nullptr) ::munmap(memory_, bytes_);
-  }
-
-  // To the end of the operation, and not just of patience.
-  [[nodiscard]] bool complete() const { return complete_; }
-  [[nodiscard]] const std::vector<Bytes>& all() const { return states_; }
-
- private:
-  void map(const ScratchSegment& scratch) {
-    const int file = ::open(scratch.path().c_str(), O_RDONLY | O_CLOEXEC);
-    bytes_ = std::size_t{16} << 20;
-    memory_ = static_cast<unsigned char*>(
-        ::mmap(nullptr, bytes_, PROT_READ, MAP_SHARED | MAP_NORESERVE, file, 0));
-    ::close(file);
-  }
-  static bool stopped(Child& child) {
-    int status = 0;
-    return ::waitpid(child.pid(), &status, 0) > 0 && WIFSTOPPED(status);
-  }
-  // The part that has been handed out; beyond it lie zeros, and reading would claim them.
-  void keep() {
-    std::uint64_t top = 0;
-    std::memcpy(&top, memory_ + offsetof(layout::Header, heap_top), sizeof top);
-    const std::size_t used = std::min<std::size_t>(top * 4096, bytes_);
-    if (!states_.empty() && states_.back().size() == used &&
-        std::memcmp(states_.back().data(), memory_, used) == 0) {
-      return;
-    }
-    states_.emplace_back(memory_, memory_ + used);
-  }
-
-  unsigned char* memory_ = nullptr;
-  std::size_t bytes_ = 0;
-  bool complete_ = false;
-  std::vector<Bytes> states_;
-};
 
 // As the kernel leaves the entries of dead processes.
 void mark_everybody_dead(Bytes& bytes, const layout::Geometry& geometry) {
@@ -378,77 +289,6 @@ BOOST_AUTO_TEST_CASE(a_repair_cut_short_anywhere_is_begun_again) {
                            (void)lock.acquire(0).ok();
                          },
                      .allowed = {"old"}});
-}
-
-BOOST_AUTO_TEST_CASE(repair_makes_every_list_anew) {
-  const ScratchSegment scratch(one_partition());
-  const Insides insides(scratch);
-  for (int i = 0; i < 30; ++i) {
-    BOOST_TEST_REQUIRE(insides.add("a/" + std::to_string(i), "e", i % 2 == 0).ok());
-  }
-  for (int i = 0; i < 30; i += 3) BOOST_TEST_REQUIRE(insides.remove("a/" + std::to_string(i)).ok());
-  const core::Segment& segment = insides.segment();
-  layout::Partition& partition = segment.partition(0);
-  const auto spoil = [&](auto change) {
-    change();
-    leave_dirty(insides);
-    BOOST_TEST(insides.add("new/one").ok());
-    BOOST_TEST(insides.remove("new/one").value());
-    const auto report = doctor(scratch.name());
-    for (const Problem& problem : report.problems) {
-      BOOST_ERROR(problem.where << ": " << problem.what);
-    }
-    BOOST_TEST(report.services == 20U);
-  };
-  spoil([&] { partition.services.store(0); });
-  spoil([&] { partition.tombstones.store(0xffff'ffff); });
-  spoil([&] { partition.free_cells.store(0xffff'ffff); });
-  spoil([&] {
-    for (auto& list : partition.free_records) list.store(0x7fff'ffff);
-  });
-  spoil([&] {
-    for (auto& list : partition.free_indices) list.store(1);
-  });
-  spoil([&] { segment.owner_list(insides.writer.life.entry, 0).head.store(0); });
-  spoil([&] { segment.owner_list(insides.writer.life.entry, 0).count.store(4711); });
-  spoil([&] { segment.owner_list(2, 0).head.store(4711); });
-  // A free list that bites its own tail.
-  spoil([&] {
-    const std::uint32_t first = partition.free_records.at(0).load();
-    segment.record(first, 128)[layout::kNextFreeWord].store(first);
-  });
-  // A slot that leads to nothing sensible goes; nothing else does.
-  spoil([&] {
-    const core::WriterIndex index(segment, partition);
-    std::uint64_t i = 0;
-    while (index.slots()[i].load() != layout::kEmptySlot) ++i;
-    index.slots()[i].store(layout::make_slot(~std::uint64_t{0}, 7, 0xfff0'0000));
-  });
-  // Two slots that lead to one record: the one that lookups find stays, wherever the other lies.
-  const std::uint64_t slots = core::WriterIndex(segment, partition).slot_count();
-  for (std::uint64_t other = 0; other < slots; ++other) {
-    const core::WriterIndex index(segment, partition);  // a rebuild may have made another one
-    if (index.slots()[other].load() != layout::kEmptySlot) continue;
-    spoil([&] {
-      std::uint64_t used = 0;
-      while (layout::location_of_slot(index.slots()[used].load()) == 0) ++used;
-      index.slots()[other].store(index.slots()[used].load());
-    });
-  }
-}
-
-BOOST_AUTO_TEST_CASE(a_partition_whose_index_cannot_be_found_is_an_error_and_the_others_work) {
-  CreateOptions options = one_partition();
-  options.partitions = 2;
-  const ScratchSegment scratch(options);
-  const Insides insides(scratch);
-  insides.segment().partition(0).descriptor.store(~std::uint64_t{0});
-  leave_dirty(insides);
-  core::PartitionLock lock(insides.writer);
-  BOOST_TEST((lock.acquire(0).code() == Errc::corrupt));
-  BOOST_TEST(insides.segment().partition(0).lock.load() == 0U);
-  BOOST_TEST(insides.segment().partition(0).dirty.load() == 1U);
-  BOOST_TEST(lock.acquire(1).ok());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
