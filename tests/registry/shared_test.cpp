@@ -318,6 +318,31 @@ BOOST_AUTO_TEST_CASE(a_replacement_that_there_is_no_room_for_leaves_everything) 
   is_clean();
 }
 
+BOOST_AUTO_TEST_CASE(an_instance_that_replaces_takes_the_place_of_all) {
+  for (const char* endpoint : {"e1", "e2", "e3"}) (void)add(endpoint);
+  const auto only = registry.register_for(Owner::permanent(), "a/web", {.endpoint = "only"},
+                                          {.replace = true, .shared = true});
+  BOOST_TEST(only.ok());
+  BOOST_TEST((endpoints() == std::multiset<std::string>{"only"}));
+  BOOST_TEST(registry.lookup("a/web")->shared());
+  BOOST_TEST(registry.info()->services == 1U);
+  is_clean();
+}
+
+// Its record says from the beginning that there is something in its cell.
+BOOST_AUTO_TEST_CASE(the_health_of_an_instance_with_a_time_to_live_counts_as_well) {
+  std::uint64_t last = 0;
+  for (const char* endpoint : {"e1", "e2", "e3"}) {
+    last = registry
+               .register_for(Owner::time_to_live(std::chrono::hours(1)), "a/web",
+                             {.endpoint = endpoint}, kShared)
+               .value();
+  }
+  BOOST_TEST(registry.set_health("a/web", Health::passing, last).ok());
+  for (int i = 0; i < 12; ++i) BOOST_TEST(registry.lookup("a/web")->endpoint() == "e3");
+  is_clean();
+}
+
 BOOST_AUTO_TEST_CASE(ordinals_are_used_again_and_no_more_gone_through_than_there_are) {
   const auto last = [&] {
     const Insides insides(segment);
