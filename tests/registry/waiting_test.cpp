@@ -4,6 +4,7 @@
 // some of them killed.
 #include <signal.h>
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <memory>
@@ -61,6 +62,31 @@ BOOST_AUTO_TEST_CASE(who_waits_wakes_when_it_happens_and_not_for_another) {
     BOOST_TEST(two.unregister().value());
     BOOST_TEST(waiter.reap() == 0);
   }
+}
+
+// Who is not woken looks again a tenth of a second after he has begun, and is late each time.
+BOOST_AUTO_TEST_CASE(who_waits_is_woken_and_need_not_look_again) {
+  const ScratchSegment segment(small_segment());
+  auto registry = segment.attach();
+  BOOST_TEST(registry.unregister("attached/for_writing").ok());
+  const std::vector<std::string> names{"a/one"};
+  auto least_late = 1000ms;
+  for (int i = 0; i < 5; ++i) {
+    Registration mine;
+    std::chrono::steady_clock::time_point registered;
+    std::thread other([&] {
+      std::this_thread::sleep_for(20ms);
+      registered = std::chrono::steady_clock::now();
+      mine = registry.register_service("a/one").value();
+    });
+    const auto waited = registry.wait(names, {.timeout = kPatience});
+    const auto back = std::chrono::steady_clock::now();
+    other.join();
+    BOOST_TEST(waited.ok());
+    least_late = std::min(least_late,
+                          std::chrono::duration_cast<std::chrono::milliseconds>(back - registered));
+  }
+  BOOST_TEST((least_late < 50ms));
 }
 
 BOOST_AUTO_TEST_CASE(a_wait_ends_at_its_time_and_names_what_is_missing) {

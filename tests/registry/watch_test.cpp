@@ -301,6 +301,30 @@ BOOST_AUTO_TEST_CASE(who_falls_behind_is_told_how_far_and_what_is_there_now) {
   BOOST_TEST(event.service.endpoint() == "after");
 }
 
+// Who is not woken looks again a tenth of a second after he has begun, and is late each time.
+BOOST_AUTO_TEST_CASE(a_change_wakes_who_watches) {
+  const ScratchSegment segment(small_segment());
+  auto registry = segment.attach();
+  auto watch = registry.watch().value();
+  BOOST_TEST(quiet(watch));
+  auto least_late = 1000ms;
+  for (int i = 0; i < 5; ++i) {
+    std::chrono::steady_clock::time_point changed;
+    std::thread other([&] {
+      std::this_thread::sleep_for(20ms);
+      changed = std::chrono::steady_clock::now();
+      (void)registry.register_for(Owner::permanent(), "a/" + std::to_string(i)).ok();
+    });
+    const std::string told = next_of(watch);
+    const auto back = std::chrono::steady_clock::now();
+    other.join();
+    BOOST_TEST(told == "registered a/" + std::to_string(i));
+    least_late =
+        std::min(least_late, std::chrono::duration_cast<std::chrono::milliseconds>(back - changed));
+  }
+  BOOST_TEST((least_late < 50ms));
+}
+
 BOOST_AUTO_TEST_CASE(a_watch_that_is_cancelled_comes_back_at_once) {
   const ScratchSegment segment(small_segment());
   auto registry = segment.attach();
