@@ -7,10 +7,10 @@
 #include "shmreg/watch.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <map>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -143,9 +143,8 @@ BOOST_AUTO_TEST_CASE(a_watch_that_begins_among_changes_misses_none_and_repeats_n
     BOOST_TEST_REQUIRE(registry.register_for(Owner::permanent(), "by/" + std::to_string(i)).ok());
   }
   auto counted = registry.register_service("a/counted", {.endpoint = "0"}).value();
-  std::atomic<bool> stop{false};
-  std::thread counts([&] {
-    for (int i = 1; !stop.load(); ++i) {
+  const std::jthread counts([&](const std::stop_token& stop) {
+    for (int i = 1; !stop.stop_requested(); ++i) {
       (void)counted.update({.endpoint = std::to_string(i)}).ok();
       std::this_thread::sleep_for(10us);
     }
@@ -163,8 +162,6 @@ BOOST_AUTO_TEST_CASE(a_watch_that_begins_among_changes_misses_none_and_repeats_n
       ++followed;
     }
   }
-  stop.store(true);
-  counts.join();
   BOOST_TEST(followed > 0);
 }
 
