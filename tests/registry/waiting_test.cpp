@@ -33,6 +33,36 @@ BOOST_AUTO_TEST_CASE(what_is_there_already_is_not_waited_for) {
              Errc::timed_out);
 }
 
+BOOST_AUTO_TEST_CASE(what_is_there_is_not_passing_before_it_is_said_to) {
+  const ScratchSegment segment(small_segment());
+  auto registry = segment.attach();
+  const auto mine = registry.register_service("a/one").value();
+  const std::vector<std::string> names{"a/one"};
+  const WaitOptions now{.condition = WaitFor::passing, .timeout = 0s};
+  BOOST_TEST((registry.wait(names, now).code() == Errc::timed_out));
+  BOOST_TEST(registry.set_health("a/one", Health::critical).ok());
+  BOOST_TEST((registry.wait(names, now).code() == Errc::timed_out));
+  BOOST_TEST(registry.set_health("a/one", Health::passing).ok());
+  BOOST_TEST(registry.wait(names, now).ok());
+}
+
+// Who only looks ten times a second would each time be 90 ms late.
+BOOST_AUTO_TEST_CASE(who_waits_for_the_end_of_a_time_to_live_is_not_late) {
+  const ScratchSegment segment(small_segment());
+  auto registry = segment.attach();
+  const std::vector<std::string> names{"a/ttl"};
+  auto least_late = 1000ms;
+  for (int i = 0; i < 5; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    BOOST_TEST(registry.register_for(Owner::time_to_live(110ms), "a/ttl").ok());
+    BOOST_TEST(registry.wait(names, {.condition = WaitFor::gone, .timeout = kPatience}).ok());
+    const auto late = std::chrono::steady_clock::now() - begin - 110ms;
+    BOOST_TEST((late >= 0ms));
+    least_late = std::min(least_late, std::chrono::duration_cast<std::chrono::milliseconds>(late));
+  }
+  BOOST_TEST((least_late < 60ms));
+}
+
 BOOST_AUTO_TEST_CASE(who_waits_wakes_when_it_happens_and_not_for_another) {
   const ScratchSegment segment(small_segment());
   auto registry = segment.attach();
