@@ -44,7 +44,8 @@ void WatchPump::run() {
     }
     std::unique_lock<std::mutex> guard(mutex_);
     if (stopping_) return;
-    if (!outcome.ok()) {
+    if (!outcome && outcome.code() == Errc::cancelled) continue;
+    if (!outcome) {
       failure_ = outcome.status();
       background_.event().raise();
       return;
@@ -85,7 +86,7 @@ Result<bool> WatchPump::next(WatchEvent& event, std::optional<std::chrono::nanos
         if (cancelled_.load(std::memory_order_acquire)) raised.raise();
       }
       if (any) return true;
-      if (cancelled) return false;
+      if (cancelled) return Status(Errc::cancelled);
     }
     std::optional<std::chrono::nanoseconds> left;
     if (deadline_ns) {

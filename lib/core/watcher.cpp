@@ -317,7 +317,7 @@ Result<bool> Watcher::next(WatchEvent& event, std::optional<std::chrono::nanosec
       events_.pop_front();
       return true;
     }
-    if (cancelled_.exchange(0, std::memory_order_acq_rel) != 0) return false;
+    if (cancelled_.exchange(0, std::memory_order_acq_rel) != 0) return Status(Errc::cancelled);
     // Announced first, then looked: a change that is not seen now wakes.
     words_.clear();
     words_.push_back({&cancelled_, 0});

@@ -4,8 +4,8 @@
  *
  *   shmreg_registry *registry;
  *   shmreg_registration *mine;
- *   shmreg_error error = {sizeof error};
- *   shmreg_spec spec = {sizeof spec};
+ *   shmreg_error error = {.size = sizeof error};
+ *   shmreg_spec spec = {.size = sizeof spec};
  *   spec.endpoint = shmreg_text_of("tcp://127.0.0.1:4000");
  *   if (shmreg_attach("default", 7, NULL, &registry, &error) != SHMREG_OK ||
  *       shmreg_register(registry, "production/config_server", 24, &spec, NULL, &mine, &error) !=
@@ -17,9 +17,11 @@
  *     empty name.
  *   - Every function that can fail returns an `enum shmreg_code`; 0 is success. Its last parameter,
  *     which may be null, takes the code and a message of one line.
- *   - A structure begins with its own size, which the caller sets: sizeof it. Members that a
- *     caller's does not have yet count as 0, which is the default of each; those that this library
- *     does not know must be 0. A null pointer to options means all defaults.
+ *   - A structure of options or of an answer begins with its own size, which the caller sets:
+ *     sizeof it. Members that a caller's does not have yet count as 0, which is the default of
+ * each; those that this library does not know must be 0. A null pointer to options means all
+ * defaults. Of rows in an array the size is a parameter. shmreg_text, _pair and _namespace never
+ * change.
  *   - What is returned goes into the caller's memory: a shmreg_buffer {data, capacity, 0}, aligned
  *     as malloc does. Texts in it are followed by a NUL that their size does not count, and live as
  *     long as it does. Where it is too small: SHMREG_BUFFER_TOO_SMALL, `needed` says how much would
@@ -257,9 +259,10 @@ typedef struct shmreg_bulk_item {
   int32_t code;                           /* out */
 } shmreg_bulk_item;
 /* An answer for each, in order; one that is refused undoes nothing. SHMREG_OK where all are
- * registered, else the code and message of the first that is not. */
+ * registered, else the code and message of the first that is not. `item_size`:
+ * sizeof(shmreg_bulk_item). */
 SHMREG_API int shmreg_register_many(shmreg_registry* registry, shmreg_bulk_item* items,
-                                    size_t count, shmreg_error* error);
+                                    size_t item_size, size_t count, shmreg_error* error);
 
 enum shmreg_owner_kind {
   SHMREG_OWNER_PROCESS = 1,
@@ -524,6 +527,7 @@ SHMREG_API int shmreg_watch_open(shmreg_registry* registry, const char* scope, s
 SHMREG_API int shmreg_watch_next(shmreg_watch* watch, int64_t timeout_ns, shmreg_event* event,
                                  shmreg_service* service, shmreg_buffer* buffer,
                                  shmreg_error* error);
+/* Before any other thread may call shmreg_watch_cancel. */
 SHMREG_API int shmreg_watch_descriptor(shmreg_watch* watch, int* descriptor, shmreg_error* error);
 /* From any thread, and from a signal handler. */
 SHMREG_API void shmreg_watch_cancel(shmreg_watch* watch);
@@ -543,7 +547,8 @@ typedef struct shmreg_wait_options {
   int32_t return_on_signal;
 } shmreg_wait_options;
 
-/* `met` (may be null): a byte for each service, 1 where the condition holds of it. */
+/* `met` (may be null): a byte for each service, 1 where the condition holds of it. Of no services
+ * at all it holds. */
 SHMREG_API int shmreg_wait(const shmreg_registry* registry, const shmreg_text* services,
                            size_t count, const shmreg_wait_options* options, uint8_t* met,
                            shmreg_error* error);

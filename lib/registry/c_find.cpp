@@ -14,7 +14,10 @@ struct shmreg_ref {
 namespace {
 
 // Why a lookup, which says no more than a code, has found nothing.
-Outcome missed(const Registry& registry, std::string_view service, Errc code) {
+Outcome missed(const Registry& registry, std::string_view service, Errc code,
+               const shmreg_error* error) {
+  // Who does not want to know why is not kept waiting for it.
+  if (error == nullptr) return {static_cast<int>(code), {}};
   const Result<Service> again = registry.lookup(service);
   // It may be there by now.
   return again.code() == code ? Outcome(again.status()) : Outcome(Status(code));
@@ -41,7 +44,7 @@ int shmreg_lookup(const shmreg_registry* registry, const char* service, std::siz
     Service one;
     const std::string_view name = view(service, service_size);
     const Errc code = registry->registry.lookup(name, one);
-    if (code != Errc::ok) return missed(registry->registry, name, code);
+    if (code != Errc::ok) return missed(registry->registry, name, code, error);
     return give_service(one, found, buffer);
   });
 }
@@ -54,11 +57,7 @@ int shmreg_lookup_endpoint(const shmreg_registry* registry, const char* service,
     Service one;
     const std::string_view name = view(service, service_size);
     const Errc code = registry->registry.lookup(name, one);
-    if (code != Errc::ok) {
-      // Who does not want to know why is not kept waiting for it.
-      return error == nullptr ? Outcome(static_cast<int>(code), {})
-                              : missed(registry->registry, name, code);
-    }
+    if (code != Errc::ok) return missed(registry->registry, name, code, error);
     return give_endpoint(one, endpoint, capacity, endpoint_size);
   });
 }
@@ -151,9 +150,11 @@ int shmreg_namespaces(const shmreg_registry* registry, const shmreg_namespace** 
       const shmreg_namespace row{packer.text((*all)[i].name), (*all)[i].services};
       if (array != nullptr) array[i] = row;
     }
+    Outcome packed = packer.finish();
+    if (packed.code() != SHMREG_OK) return packed;
     *count = all->size();
     *rows = array;
-    return packer.finish();
+    return {};
   });
 }
 

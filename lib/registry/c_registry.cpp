@@ -241,11 +241,15 @@ void shmreg_registration_release(shmreg_registration* registration) {
 
 void shmreg_registration_free(shmreg_registration* registration) { delete registration; }
 
-int shmreg_register_many(shmreg_registry* registry, shmreg_bulk_item* items, std::size_t count,
-                         shmreg_error* error) {
+int shmreg_register_many(shmreg_registry* registry, shmreg_bulk_item* items, std::size_t item_size,
+                         std::size_t count, shmreg_error* error) {
   return guarded(error, [&]() -> Outcome {
     if (registry == nullptr) return null_pointer("registry");
     if (items == nullptr && count != 0) return null_pointer("items");
+    if (item_size != sizeof(shmreg_bulk_item)) {
+      return invalid("item_size is " + std::to_string(item_size) +
+                     ": it is to be sizeof(shmreg_bulk_item)");
+    }
     Outcome first;
     for (std::size_t i = 0; i < count; ++i) {
       shmreg_bulk_item& item = items[i];

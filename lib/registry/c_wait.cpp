@@ -1,5 +1,4 @@
 // The C interface: watching, waiting, checking, ending.
-#include <atomic>
 #include <utility>
 
 #include "registry/c_support.hpp"
@@ -10,7 +9,6 @@ using namespace shmreg::c;  // NOLINT(google-build-using-namespace)
 
 struct shmreg_watch {
   Watch watch;
-  std::atomic<bool> cancelled{false};  // told apart from a time that is out
   // An event that found no room in the caller's buffer, and is still to be told.
   std::optional<WatchEvent> untold;
 };
@@ -75,11 +73,7 @@ int shmreg_watch_next(shmreg_watch* watch, std::int64_t timeout_ns, shmreg_event
       WatchEvent next;
       const Result<bool> any = watch->watch.next(next, timeout_of(timeout_ns));
       if (!any) return any.status();
-      if (!*any) {
-        const bool cancelled = watch->cancelled.exchange(false, std::memory_order_acq_rel);
-        return cancelled ? Outcome(SHMREG_CANCELLED, describe(Errc::cancelled))
-                         : Outcome(SHMREG_TIMED_OUT, "nothing has happened in that time");
-      }
+      if (!*any) return {SHMREG_TIMED_OUT, "nothing has happened in that time"};
       watch->untold = std::move(next);
     }
     const WatchEvent& told = *watch->untold;
@@ -113,9 +107,7 @@ int shmreg_watch_descriptor(shmreg_watch* watch, int* descriptor, shmreg_error* 
 }
 
 void shmreg_watch_cancel(shmreg_watch* watch) {
-  if (watch == nullptr) return;
-  watch->cancelled.store(true, std::memory_order_release);
-  watch->watch.cancel();
+  if (watch != nullptr) watch->watch.cancel();
 }
 
 void shmreg_watch_free(shmreg_watch* watch) { delete watch; }

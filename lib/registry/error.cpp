@@ -63,7 +63,7 @@ const char* describe(Errc code) noexcept {
     case Errc::no_space:
       return "out of room in the file system or in this process";
     case Errc::timed_out:
-      return "a lock was not to be had in time";
+      return "the time is out";
     case Errc::cancelled:
       return "the wait was given up";
     case Errc::interrupted:

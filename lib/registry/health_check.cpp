@@ -48,12 +48,6 @@ struct Run {
   }
 };
 
-HealthCheck finished(HealthCheck check, Outcome outcome, std::string message) {
-  check.outcome = outcome;
-  check.message = std::move(message);
-  return check;
-}
-
 std::string dead(const Service& service) {
   return "'" + core::printable(service.full_name()) + "': its owner" +
          (service.pid() == 0 ? "" : " " + std::to_string(service.pid())) + " has died";
@@ -85,6 +79,12 @@ HealthCheck Registry::health_check(std::string_view service, HealthCheckFunction
                                    std::chrono::nanoseconds timeout) const {
   const auto began = Clock::now();
   HealthCheck check;
+  const auto finished = [began](HealthCheck&& done, Outcome outcome, std::string message) {
+    done.outcome = outcome;
+    done.message = std::move(message);
+    done.duration = Clock::now() - began;
+    return std::move(done);
+  };
   Result<Service> found = lookup(service);
   if (found.code() == Errc::not_found) {
     auto last = last_known(service);
@@ -122,7 +122,6 @@ HealthCheck Registry::health_check(std::string_view service, HealthCheckFunction
   std::unique_lock<std::mutex> lock(run->mutex);
   const bool in_time =
       run->returned.wait_for(lock, timeout, [&] { return run->outcome.has_value(); });
-  check.duration = Clock::now() - began;
   if (in_time) {
     check.outcome = *run->outcome;
     check.value = run->value;

@@ -130,7 +130,7 @@ Result<int> Registration::loss_descriptor() {
 }
 
 Status Registration::update(const ServiceSpec& spec) {
-  if (!attachment_) return Status(Errc::registration_lost);
+  if (!attachment_ || !attachment_->has_entry()) return Status(Errc::registration_lost);
   std::vector<unsigned char> attributes;
   if (Status encoded = encode_spec(spec, full_name_, attributes); !encoded) return encoded;
   core::Writer writer;
@@ -143,11 +143,12 @@ Result<bool> Registration::unregister() {
   if (!attachment_ || !attachment_->has_entry()) return false;
   core::Writer writer;
   if (Status ready = attachment_->writer(writer); !ready) return ready;
-  forget_notice();
   Result<bool> removed = writer.segment->if_whole(core::ServiceTable(writer).remove(
       core::hashed(full_name_, writer.segment->hash_seed()), id_, false));
   // A lock that was not to be had in time leaves the handle as it is: it can be tried again.
-  if (removed.code() != Errc::timed_out) attachment_.reset();
+  if (removed.code() == Errc::timed_out) return removed;
+  forget_notice();
+  attachment_.reset();
   return removed;
 }
 

@@ -339,14 +339,14 @@ Status Registry::set_health(std::string_view service, Health health,
   if (!key) return key.status();
   Writer writer;
   if (Status ready = attachment_->writer(writer); !ready) return ready;
-  return ServiceTable(writer).set_health(core::hashed(*key, writer.segment->hash_seed()), id,
-                                         health);
+  return writer.segment->if_whole(
+      ServiceTable(writer).set_health(core::hashed(*key, writer.segment->hash_seed()), id, health));
 }
 
 Result<std::uint64_t> Registry::collect_garbage() {
   Writer writer;
   if (Status ready = attachment_->writer(writer); !ready) return ready;
-  return core::collect_garbage(writer);
+  return writer.segment->if_whole(core::collect_garbage(writer));
 }
 
 Result<std::uint32_t> Registry::repair() {
@@ -358,7 +358,7 @@ Result<std::uint32_t> Registry::repair() {
     if (Status locked = lock.acquire(p); !locked) return locked;
     if (lock.repaired()) ++repaired;
   }
-  return repaired;
+  return writer.segment->if_whole(Result<std::uint32_t>(repaired));
 }
 
 Result<RegistryInfo> Registry::info() const {

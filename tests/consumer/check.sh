@@ -53,7 +53,7 @@ export PKG_CONFIG_PATH=$library/pkgconfig
 read -ra cflags <<<"$(pkg-config --cflags shmreg)"
 read -ra libs <<<"$(pkg-config --libs shmreg)"
 read -ra static_libs <<<"$(pkg-config --libs --static shmreg)"
-strict=(-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -Wno-missing-field-initializers)
+strict=(-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
 cd "$work/project"
 c++ -std=c++20 "${strict[@]}" hello.cpp "${cflags[@]}" "${libs[@]}" -o "$work/built/line_cpp"
 cc -std=c11 "${strict[@]}" hello.c "${cflags[@]}" "${libs[@]}" -o "$work/built/line_c"

@@ -159,7 +159,7 @@ static void registering(shmreg_registry* registry) {
   shmreg_bulk_item items[3] = {{.service = shmreg_text_of("c/one"), .spec = &spec},
                                {.service = shmreg_text_of("c/")},
                                {.service = shmreg_text_of("c/two")}};
-  CHECK(shmreg_register_many(registry, items, 3, &error) == SHMREG_INVALID_NAME);
+  CHECK(shmreg_register_many(registry, items, sizeof items[0], 3, &error) == SHMREG_INVALID_NAME);
   CHECK(items[0].code == SHMREG_OK && items[1].code == SHMREG_INVALID_NAME &&
         items[2].code == SHMREG_OK);
   CHECK(items[1].registration == NULL);

@@ -56,8 +56,8 @@ constexpr std::array<std::string_view, 3> kPublicFaceOnly{"programs", "examples"
 struct Place {
   enum class Kind { face, floor, tool, bench, test, user, unknown };
   Kind kind = Kind::unknown;
-  std::size_t floor = 0;       // of Kind::floor
-  std::string_view directory;  // of Kind::tool: "output", "regctl", ...
+  std::size_t floor = 0;         // of Kind::floor
+  std::string_view directory{};  // of Kind::tool: "output", "regctl", ...
 };
 
 Place place_of(std::string_view path) {
@@ -134,7 +134,7 @@ std::optional<std::string> complaint_about_angle(const Place& place, std::string
 std::optional<std::string> complaint_about_quoted(const Place& place, std::string_view header) {
   if (header.find("..") != std::string_view::npos) return "a path with '..' hides whose it is";
   const auto first = parts_of(header).front();
-  if (first == "shmreg") return std::nullopt;
+  if (first == "shmreg" || header == "shmreg.h") return std::nullopt;
   const auto floor = place_in(kFloors, first);
 
   switch (place.kind) {

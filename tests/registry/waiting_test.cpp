@@ -21,6 +21,14 @@ using namespace shmreg;
 using namespace shmreg::test;
 using namespace std::chrono_literals;
 
+namespace {
+
+// Less than the slice after which who is not woken looks by himself: he is late in each of many
+// tries, who is woken in none but for what else the machine does.
+constexpr auto kPrompt = 50ms;
+
+}  // namespace
+
 BOOST_AUTO_TEST_SUITE(waiting)
 
 BOOST_AUTO_TEST_CASE(what_is_there_already_is_not_waited_for) {
@@ -52,7 +60,7 @@ BOOST_AUTO_TEST_CASE(who_waits_for_the_end_of_a_time_to_live_is_not_late) {
   auto registry = segment.attach();
   const std::vector<std::string> names{"a/ttl"};
   auto least_late = 1000ms;
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < 100 && least_late >= kPrompt; ++i) {
     const auto begin = std::chrono::steady_clock::now();
     BOOST_TEST(registry.register_for(Owner::time_to_live(110ms), "a/ttl").ok());
     BOOST_TEST(registry.wait(names, {.condition = WaitFor::gone, .timeout = kPatience}).ok());
@@ -60,7 +68,7 @@ BOOST_AUTO_TEST_CASE(who_waits_for_the_end_of_a_time_to_live_is_not_late) {
     BOOST_TEST((late >= 0ms));
     least_late = std::min(least_late, std::chrono::duration_cast<std::chrono::milliseconds>(late));
   }
-  BOOST_TEST((least_late < 60ms));
+  BOOST_TEST((least_late < kPrompt));
 }
 
 BOOST_AUTO_TEST_CASE(who_waits_wakes_when_it_happens_and_not_for_another) {
@@ -101,7 +109,7 @@ BOOST_AUTO_TEST_CASE(who_waits_is_woken_and_need_not_look_again) {
   BOOST_TEST(registry.unregister("attached/for_writing").ok());
   const std::vector<std::string> names{"a/one"};
   auto least_late = 1000ms;
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < 100 && least_late >= kPrompt; ++i) {
     Registration mine;
     std::chrono::steady_clock::time_point registered;
     std::thread other([&] {
@@ -116,7 +124,7 @@ BOOST_AUTO_TEST_CASE(who_waits_is_woken_and_need_not_look_again) {
     least_late = std::min(least_late,
                           std::chrono::duration_cast<std::chrono::milliseconds>(back - registered));
   }
-  BOOST_TEST((least_late < 50ms));
+  BOOST_TEST((least_late < kPrompt));
 }
 
 BOOST_AUTO_TEST_CASE(a_wait_ends_at_its_time_and_names_what_is_missing) {

@@ -26,6 +26,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
+// Less than the slice after which who is not woken looks by himself: he is late in each of many
+// tries, who is woken in none but for what else the machine does.
+constexpr auto kPrompt = 50ms;
+
 // "registered a/b", of the next event; "-" where there was none within `timeout`.
 std::string next_of(Watch& watch, WatchEvent& event, std::chrono::nanoseconds timeout = kPatience) {
   const auto got = watch.next(event, timeout);
@@ -264,7 +268,7 @@ BOOST_AUTO_TEST_CASE(a_time_to_live_ends_on_time) {
   auto watch = registry.watch().value();
   BOOST_TEST(quiet(watch));
   auto least_late = 1000ms;
-  for (int i = 0; i < 6; ++i) {
+  for (int i = 0; i < 100 && least_late >= kPrompt; ++i) {
     const auto begin = std::chrono::steady_clock::now();
     BOOST_TEST(registry.register_for(Owner::time_to_live(110ms), "e/ttl").ok());
     BOOST_TEST(next_of(watch) == "registered e/ttl");
@@ -273,7 +277,7 @@ BOOST_AUTO_TEST_CASE(a_time_to_live_ends_on_time) {
     BOOST_TEST((took >= 0ms));
     least_late = std::min(least_late, std::chrono::duration_cast<std::chrono::milliseconds>(took));
   }
-  BOOST_TEST((least_late < 60ms));
+  BOOST_TEST((least_late < kPrompt));
 }
 
 BOOST_AUTO_TEST_CASE(who_falls_behind_is_told_how_far_and_what_is_there_now) {
@@ -303,7 +307,7 @@ BOOST_AUTO_TEST_CASE(a_change_wakes_who_watches) {
   auto watch = registry.watch().value();
   BOOST_TEST(quiet(watch));
   auto least_late = 1000ms;
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < 100 && least_late >= kPrompt; ++i) {
     std::chrono::steady_clock::time_point changed;
     std::thread other([&] {
       std::this_thread::sleep_for(20ms);
@@ -317,7 +321,7 @@ BOOST_AUTO_TEST_CASE(a_change_wakes_who_watches) {
     least_late =
         std::min(least_late, std::chrono::duration_cast<std::chrono::milliseconds>(back - changed));
   }
-  BOOST_TEST((least_late < 50ms));
+  BOOST_TEST((least_late < kPrompt));
 }
 
 BOOST_AUTO_TEST_CASE(a_watch_that_is_cancelled_comes_back_at_once) {
@@ -326,7 +330,7 @@ BOOST_AUTO_TEST_CASE(a_watch_that_is_cancelled_comes_back_at_once) {
   auto watch = registry.watch().value();
   // Who is not woken sees it a tenth of a second after he has begun, and is late each time.
   auto least_late = 1000ms;
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < 100 && least_late >= kPrompt; ++i) {
     std::chrono::steady_clock::time_point cancelled;
     std::thread other([&] {
       std::this_thread::sleep_for(20ms);
@@ -337,12 +341,11 @@ BOOST_AUTO_TEST_CASE(a_watch_that_is_cancelled_comes_back_at_once) {
     const auto got = watch.next(event);
     const auto back = std::chrono::steady_clock::now();
     other.join();
-    BOOST_TEST(got.ok());
-    BOOST_TEST(!got.value());
+    BOOST_TEST((got.code() == Errc::cancelled));
     least_late = std::min(least_late,
                           std::chrono::duration_cast<std::chrono::milliseconds>(back - cancelled));
   }
-  BOOST_TEST((least_late < 50ms));
+  BOOST_TEST((least_late < kPrompt));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -47,7 +47,7 @@ struct Plot {
   bool claimed_again = false;  // have one more process attach to the dead one's entry
   bool anew = false;           // a segment for each victim: what is done cannot be undone
   // Happens when the victim stands ready: somebody else's death. The other name is that one's.
-  std::function<void(class WatchedPartition&)> meanwhile;
+  std::function<void(class WatchedPartition&)> meanwhile{};
 };
 
 class WatchedPartition : public Scene {

@@ -36,7 +36,7 @@ enum class Errc {
   segment_full,        // the segment's own limit
   process_table_full,  // every entry of the process table is taken
   no_space,            // the file system, or a resource limit of this process
-  timed_out,           // a lock was not to be had in time; the message names its holder
+  timed_out,           // what was waited for did not come in time; of a lock, names its holder
   cancelled,           // a wait was given up, as its caller asked
   interrupted,         // a wait was ended by a signal handler, as its caller wanted
   busy,                // the record kept changing while it was read; try again
@@ -51,7 +51,8 @@ enum class Errc {
 // The fixed sentence for a code, for when nothing more is known. Static storage.
 [[nodiscard]] SHMREG_API const char* describe(Errc code) noexcept;
 
-// Thrown by attach, create_segment and destroy_segment. what() is the one-line message.
+// Thrown by attach, create_segment, destroy_segment and doctor, and by Result::value() where there
+// is none. what() is the one-line message.
 class SHMREG_API Error : public std::system_error {
  public:
   Error(Errc code, const std::string& message)

@@ -41,9 +41,9 @@ struct SHMREG_API MetadataCondition {
     none_of,
   };
 
-  std::string key;
+  std::string key{};
   Relation relation = Relation::equal;
-  std::vector<std::string> values;  // one; of one_of and none_of any number
+  std::vector<std::string> values{};  // one; of one_of and none_of any number
 
   // "version>=3", "zone in a, b", "zone not in a,b"; relations =, ==, !=, <, <=, >, >=. Blanks
   // around key, relation and values do not count. The key ends where the first relation begins:
@@ -54,16 +54,16 @@ struct SHMREG_API MetadataCondition {
 };
 
 struct SHMREG_API Query {
-  std::optional<std::string> namespace_name;  // that one alone ...
-  bool and_below = false;                     // ... or with those below it
+  std::optional<std::string> namespace_name{};  // that one alone ...
+  bool and_below = false;                       // ... or with those below it
   // A glob (*, ?, [a-z]; fnmatch(3) without flags) over the name, or over "namespace/name" where it
   // holds a slash; '*' matches slashes too.
-  std::optional<std::string> match;
-  std::vector<std::pair<std::string, std::string>> metadata;  // these values, byte for byte
-  std::vector<std::string> tags;                              // all of these
-  std::optional<Health> health;
-  std::optional<std::uint32_t> pid;  // of the owner, as its own PID namespace numbers it
-  std::vector<MetadataCondition> where;
+  std::optional<std::string> match{};
+  std::vector<std::pair<std::string, std::string>> metadata{};  // these values, byte for byte
+  std::vector<std::string> tags{};                              // all of these
+  std::optional<Health> health{};
+  std::optional<std::uint32_t> pid{};  // of the owner, as its own PID namespace numbers it
+  std::vector<MetadataCondition> where{};
 
   // Whether a question can be asked so: invalid_name, invalid_argument. What is malformed is an
   // error and not an empty answer.

@@ -67,8 +67,8 @@ enum class Access : std::uint8_t {
 
 struct AttachOptions {
   Access access = Access::prefer_write;
-  TrustOptions trust;
-  std::optional<CreateOptions> create;           // create the segment where it is missing
+  TrustOptions trust{};
+  std::optional<CreateOptions> create{};         // create the segment where it is missing
   std::chrono::milliseconds lock_timeout{5000};  // how long a writing call waits for a lock
   // Install this process's SIGBUS handler for truncated segments, unless it is there already (see
   // shmreg/bus_error.hpp). No call but attach installs one, and no attach that has this off.
@@ -77,12 +77,12 @@ struct AttachOptions {
 
 // What a service says of itself. One record's bytes are at most 64 KiB altogether.
 struct ServiceSpec {
-  std::string endpoint;  // UTF-8 without control characters; may be empty
+  std::string endpoint{};  // UTF-8 without control characters; may be empty
   // Keys: 1-255 bytes of UTF-8 without control characters or '=', unique. Values: any UTF-8.
-  std::vector<std::pair<std::string, std::string>> metadata;
-  std::vector<std::string> tags;     // 1-255 bytes of UTF-8 without control characters, unique
-  std::vector<std::string> depends;  // services that this one cannot do without
-  std::vector<std::string> wants;    // services that it would like to have
+  std::vector<std::pair<std::string, std::string>> metadata{};
+  std::vector<std::string> tags{};     // 1-255 bytes of UTF-8 without control characters, unique
+  std::vector<std::string> depends{};  // services that this one cannot do without
+  std::vector<std::string> wants{};    // services that it would like to have
 };
 
 // Whose life a registration made for somebody else is bound to.
@@ -170,14 +170,14 @@ struct RegisterOptions {
 
 // One of many: see Registry::register_services.
 struct NamedSpec {
-  std::string service;
-  ServiceSpec spec;
-  RegisterOptions options;
+  std::string service{};
+  ServiceSpec spec{};
+  RegisterOptions options{};
 };
 
 struct UnregisterOptions {
   // Only if this is a present registration; without it all instances of a shared name, or none.
-  std::optional<std::uint64_t> id;
+  std::optional<std::uint64_t> id{};
   bool force = false;  // also what another live process registered for itself
 };
 
@@ -220,7 +220,9 @@ struct ProcessInfo {
 class Registry;
 
 // A service that was looked up once and is asked for often: while nothing has changed, asking costs
-// two loads of memory (is its record in place, does its owner live); else it is looked up anew.
+// two loads of memory (is its record in place, does its owner live); else it is looked up anew. So
+// it is, each time, where more than that is to be asked: of owners other than a process, of those
+// that are known by a byte lock, and of services whose health has been set.
 // Not for two threads at once.
 class SHMREG_API ServiceRef {
  public:
@@ -275,13 +277,14 @@ class SHMREG_API Registry {
   // stay.
   Status update(std::string_view service, const ServiceSpec& spec);
   // Begins a time-to-live anew. False if it has expired, is gone, or the id is another's.
+  // invalid_argument where it has none.
   Result<bool> renew(std::string_view service, std::uint64_t id);
 
   // One live service; of a shared name the best instance by health (passing, then those that nobody
   // checks), each thread going round among equals from a random start. ok, not_found, invalid_name,
-  // busy or corrupt. Takes no lock, makes no system call (but: owner kind pid, owners known by byte
-  // lock, first touch of newly claimed memory). Allocates only for records over
-  // Service::kInlineBytes, and for names without a namespace.
+  // busy, corrupt or segment_retired. Takes no lock, makes no system call (but: owner kind pid,
+  // owners known by byte lock, first touch of newly claimed memory). Allocates only for records
+  // over Service::kInlineBytes, and for names without a namespace.
   [[nodiscard]] Errc lookup(std::string_view service, Service& found) const;
   // The same, with a message that says what was looked for.
   [[nodiscard]] Result<Service> lookup(std::string_view service) const;
@@ -305,9 +308,8 @@ class SHMREG_API Registry {
   // Those with a live service, sorted by name.
   [[nodiscard]] Result<std::vector<NamespaceCount>> namespaces() const;
 
-  // What is said of a service that this process, or one without a process, stands for; by its
-  // owner or, for a monitor, by anybody who may write; of a shared name one's own instance's, or
-  // that of the id. not_found; invalid_argument where it cannot be told whose.
+  // Says how a service is; whoever may write may. Of a shared name: one's own instance, the only
+  // one, or that of the id. not_found; invalid_argument where it cannot be told whose.
   Status set_health(std::string_view service, Health health,
                     std::optional<std::uint64_t> id = std::nullopt);
 
@@ -318,7 +320,8 @@ class SHMREG_API Registry {
       std::chrono::nanoseconds timeout = std::chrono::seconds(5)) const;
 
   // Events of one service ("ns/name"), of a namespace and those below it ("ns/"), or of all ("").
-  // Attaches for writing where it may, so that deaths are told at once.
+  // Attaches for writing where it may, so that deaths are told at once; that, and what is told,
+  // begin with the first next() or descriptor().
   [[nodiscard]] Result<Watch> watch(std::string_view scope = {}, const WatchOptions& options = {});
   // Which of the services meet the condition, once enough do. timed_out, naming those that do not;
   // cancelled; interrupted; segment_retired.

@@ -26,7 +26,7 @@ struct CreateOptions {
   std::uint32_t max_processes = 1024;  // attached at once; 1 to 65534
   std::uint32_t initial_slots = 512;   // per partition; power of two, 16 to 65536
   std::uint32_t mode = 0600;           // permission bits of the file, not subject to the umask
-  std::optional<gid_t> group;          // the file's group; absent: the creator's
+  std::optional<gid_t> group{};        // the file's group; absent: the creator's
   bool reserve = false;                // claim the whole limit from the file system at once
   bool if_missing = false;             // an existing segment is a success
 };
@@ -37,7 +37,7 @@ struct CreateOptions {
 SHMREG_API bool create_segment(std::string_view name, const CreateOptions& options = {});
 
 struct TrustOptions {
-  std::vector<uid_t> trusted_owners;  // besides root and the caller's effective user
+  std::vector<uid_t> trusted_owners{};  // besides root and the caller's effective user
 };
 
 // Retires and unlinks. Processes still attached learn at their next write. Without `force` refuses

@@ -71,11 +71,12 @@ class SHMREG_API Watch {
   Watch& operator=(const Watch&) = delete;
   ~Watch();
 
-  // True with the next event; false where there was none within `timeout` (absent: for ever), or
-  // after cancel(). segment_retired, corrupt, interrupted.
+  // True with the next event; false where there was none within `timeout` (absent: for ever).
+  // cancelled; interrupted; segment_retired, corrupt. The watch begins with the first call of this
+  // or of descriptor(): what comes and goes before that is not told.
   [[nodiscard]] Result<bool> next(WatchEvent& event,
                                   std::optional<std::chrono::nanoseconds> timeout = std::nullopt);
-  // Ends the next() under way, or else the next one to come.
+  // Ends the next() under way, or else the next one to come, with `cancelled`.
   void cancel() noexcept;
 
   // For poll(2), select and event loops: readable while next() would not wait. From the first call
