@@ -64,7 +64,7 @@ std::weak_ordering compare_versions(std::string_view a, std::string_view b) {
   };
   while (!a.empty() || !b.empty()) {
     const auto order = compare_digits(take(a), take(b));
-    if (order != 0) return order;
+    if (std::is_neq(order)) return order;
   }
   return std::weak_ordering::equivalent;
 }
@@ -153,7 +153,7 @@ bool MetadataCondition::holds(const Service& service) const {
   const auto present = service.metadata(key);
   if (!present) return false;
   const auto is_present = [&](const std::string& value) {
-    return compare_values(*present, value) == 0;
+    return std::is_eq(compare_values(*present, value));
   };
   const bool any = std::any_of(values.begin(), values.end(), is_present);
   if (relation == Relation::one_of || relation == Relation::equal) return any;
@@ -162,13 +162,13 @@ bool MetadataCondition::holds(const Service& service) const {
   const auto order = compare_values(*present, values.front());
   switch (relation) {
     case Relation::less:
-      return order < 0;
+      return std::is_lt(order);
     case Relation::at_most:
-      return order <= 0;
+      return std::is_lteq(order);
     case Relation::greater:
-      return order > 0;
+      return std::is_gt(order);
     default:
-      return order >= 0;
+      return std::is_gteq(order);
   }
 }
 
