@@ -244,8 +244,7 @@ int shmreg_processes(const shmreg_registry* registry, shmreg_process* rows, std:
   });
 }
 
-// --- a name that is asked for often
-// ----------------------------------------------------------------------
+// --- a name that is asked for often --------------------------------------------------------------
 
 int shmreg_ref_open(const shmreg_registry* registry, const char* service, std::size_t service_size,
                     shmreg_ref** ref, shmreg_error* error) {

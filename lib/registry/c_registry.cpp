@@ -37,8 +37,7 @@ int shmreg_handle_sigbus(const void* siginfo) {
   return handle_sigbus(static_cast<const siginfo_t*>(siginfo)) ? 1 : 0;
 }
 
-// --- segments
-// ------------------------------------------------------------------------------------------
+// --- segments ------------------------------------------------------------------------------------
 
 int shmreg_create_segment(const char* segment, std::size_t segment_size,
                           const shmreg_create_options* options, int* created, shmreg_error* error) {
@@ -116,8 +115,7 @@ int shmreg_report_problem(const shmreg_report* report, std::size_t index, shmreg
 
 void shmreg_report_free(shmreg_report* report) { delete report; }
 
-// --- attaching
-// -------------------------------------------------------------------------------------------
+// --- attaching -----------------------------------------------------------------------------------
 
 int shmreg_attach(const char* segment, std::size_t segment_size,
                   const shmreg_attach_options* options, shmreg_registry** registry,
@@ -153,8 +151,7 @@ int shmreg_writable(const shmreg_registry* registry) {
   return registry != nullptr && registry->registry.writable() ? 1 : 0;
 }
 
-// --- registering
-// -----------------------------------------------------------------------------------------
+// --- registering ---------------------------------------------------------------------------------
 
 namespace {
 

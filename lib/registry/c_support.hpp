@@ -20,8 +20,7 @@
 #include "shmreg.h"
 #include "shmreg/registry.hpp"
 
-// --- handles
-// -----------------------------------------------------------------------------------------
+// --- handles -------------------------------------------------------------------------------------
 
 struct shmreg_registry {
   shmreg::Registry registry;
@@ -35,8 +34,7 @@ struct shmreg_list {
 
 namespace shmreg::c {
 
-// --- outcomes
-// ----------------------------------------------------------------------------------------
+// --- outcomes ------------------------------------------------------------------------------------
 
 // What a body returns: ok, an error of the library's, or a code of this interface.
 class Outcome {
@@ -77,8 +75,7 @@ int guarded(shmreg_error* error, Body body) {
   }
 }
 
-// --- in
-// ------------------------------------------------------------------------------------------------
+// --- in ------------------------------------------------------------------------------------------
 
 [[nodiscard]] inline std::string_view view(const char* data, std::size_t size) noexcept {
   return data == nullptr ? std::string_view() : std::string_view(data, size);
@@ -137,8 +134,7 @@ template <class Struct>
 [[nodiscard]] Outcome take_pairs(const shmreg_pair* pairs, std::size_t count,
                                  std::vector<std::pair<std::string, std::string>>& to);
 
-// --- out
-// -----------------------------------------------------------------------------------------------
+// --- out -----------------------------------------------------------------------------------------
 
 // Fills a buffer of the caller's from its front: arrays first, then texts. Counts what is needed
 // also where there is no room.

@@ -135,8 +135,8 @@ std::uint64_t destroy_segment(std::string_view name, bool force, const TrustOpti
     segment.file().unlock(core::kDestroyLock);
     fail(Errc::segment_in_use, name,
          std::to_string(services) + (services == 1 ? " service is" : " services are") +
-             " registered in it and have not ended (regctl list "
-             "shows them); --force destroys it all the same");
+             " registered in it (regctl list shows " + (services == 1 ? "it" : "them") +
+             "); --force destroys it all the same");
   }
   // What the name leads to may have been replaced meanwhile: only the file that is locked goes.
   const auto named = sys::status_of_name(file_name);

@@ -56,6 +56,9 @@ expect_json '.error | .kind == "not_found" and .namespace == "prod" and .service
 expect_json '.services == [] and .error.kind == "not_found"' 1 regctl lookup prod/nope --all --json
 expect_err "*did you mean 'prod/web'*" 1 regctl lookup prod/wbe
 expect_err "*did you mean 'prod/eu/db'*" 1 regctl lookup prod/us/db
+expect_err "*did you mean 'default/web'*" 1 regctl lookup web2
+# What is alike is the namespace alone.
+expect_err "regctl: no service 'default/nope' is registered" 1 regctl lookup nope
 # The same name elsewhere is another service.
 expect 1 regctl lookup eu/db
 expect 1 regctl lookup prod

@@ -76,8 +76,7 @@ class Signals {
 
 BOOST_FIXTURE_TEST_SUITE(descriptors, Fixture)
 
-// --- watch
-// -----------------------------------------------------------------------------------------
+// --- watch ---------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_watch_is_readable_while_there_are_events) {
   add("a/x");
@@ -207,8 +206,7 @@ BOOST_AUTO_TEST_CASE(a_forked_child_is_told_that_the_watch_is_not_its_own) {
   BOOST_TEST(watch.next(event).value());
 }
 
-// --- wait
-// ------------------------------------------------------------------------------------------
+// --- wait ----------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_wait_is_readable_once_it_is_over) {
   PendingWait wait = registry.start_wait({"a/x", "a/y"}, {.timeout = std::nullopt}).value();
@@ -249,8 +247,7 @@ BOOST_AUTO_TEST_CASE(a_wait_can_be_given_up) {
   other.join();
 }
 
-// --- signals
-// ---------------------------------------------------------------------------------------
+// --- signals -------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_signal_ends_a_wait_that_is_to_be_ended) {
   const std::vector<std::string> names{"a/x"};
@@ -272,8 +269,7 @@ BOOST_AUTO_TEST_CASE(a_signal_ends_a_watch_that_is_to_be_ended) {
   BOOST_TEST(!patient.next(event, 50ms).value());
 }
 
-// --- the loss of a name
-// ------------------------------------------------------------------------------
+// --- the loss of a name --------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_registration_knows_whether_it_holds) {
   Registration mine = registry.register_service("a/x").value();

@@ -34,8 +34,7 @@ namespace {
 
 using shmreg::Owner;
 
-// --- what victims do
-// -------------------------------------------------------------------------------
+// --- what victims do -----------------------------------------------------------------------------
 
 // Attaches, and claims an entry: a first write does, also one that finds nothing.
 void claim(Hands& hands) {
@@ -214,8 +213,7 @@ BOOST_AUTO_TEST_CASE(a_registration_that_doubles_the_index_loses_nothing) {
            .anew = true});
 }
 
-// --- the process table
-// -----------------------------------------------------------------------------
+// --- the process table ---------------------------------------------------------------------------
 
 void attach_and_register(Hands& hands) {
   hands.registry = hands.attach();
@@ -265,8 +263,7 @@ BOOST_AUTO_TEST_CASE(a_reclaim_of_what_an_earlier_life_left_is_begun_again) {
            .meanwhile = earlier_life});
 }
 
-// --- after another death
-// ---------------------------------------------------------------------------
+// --- after another death -------------------------------------------------------------------------
 
 // One who dies, always at the same point, in the middle of replacing what it registered itself.
 class EarlierVictim {

@@ -57,8 +57,7 @@ struct Scene {
   Ground& ground;
 };
 
-// --- the writer
-// ------------------------------------------------------------------------------------
+// --- the writer ----------------------------------------------------------------------------------
 
 enum Order : std::uint32_t {
   kBehind,  // the name behind eight others, in the bucket after its home
@@ -163,8 +162,7 @@ void serve(const Scene& scene) {
   }
 }
 
-// --- the reader
-// --------------------------------------------------------------------------------------
+// --- the reader ----------------------------------------------------------------------------------
 
 void look_up_traced(const Scene& scene) {
   Ground& ground = scene.ground;
@@ -185,8 +183,7 @@ void look_up_traced(const Scene& scene) {
   }
 }
 
-// --- the parent
-// --------------------------------------------------------------------------------------
+// --- the parent ----------------------------------------------------------------------------------
 
 // Where the name stands: in which bucket, 0 its home, of which index, and where its record is.
 struct Place {

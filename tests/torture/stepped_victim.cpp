@@ -18,8 +18,7 @@
 namespace torture {
 namespace {
 
-// --- what differs from machine to machine
-// ---------------------------------------------------------
+// --- what differs from machine to machine --------------------------------------------------------
 
 #if defined(__x86_64__)
 constexpr bool kBreakpoints = true;
@@ -61,8 +60,7 @@ std::uintptr_t instruction_pointer(pid_t thread) {
 void set_instruction_pointer(pid_t /*thread*/, std::uintptr_t /*place*/) {}
 #endif
 
-// --- the same everywhere
-// --------------------------------------------------------------------------
+// --- the same everywhere -------------------------------------------------------------------------
 
 // The breakpoint lies in this process's own copy of the page.
 bool peek(pid_t thread, std::uintptr_t place, long& word) {

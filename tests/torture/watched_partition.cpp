@@ -154,8 +154,7 @@ std::string WatchedPartition::order(Order what) {
   return answered ? ground_->complaints.text() : "the next writer does not come back";
 }
 
-// --- what is seen
-// ----------------------------------------------------------------------------------
+// --- what is seen --------------------------------------------------------------------------------
 
 Seen WatchedPartition::look() {
   const auto* from = reinterpret_cast<const unsigned char*>(&insides_->header());
@@ -236,8 +235,7 @@ std::string WatchedPartition::living_entries() const {
   return complaint;
 }
 
-// --- the claims
-// --------------------------------------------------------------------------------------
+// --- the claims ----------------------------------------------------------------------------------
 
 std::string WatchedPartition::while_it_stands(bool at_the_end) {
   std::string complaint;

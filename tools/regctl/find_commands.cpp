@@ -87,21 +87,27 @@ Json last_json(const LastKnown& last) {
                        .set("program", last.program.empty() ? Json() : Json(last.program)));
 }
 
-std::string near_name(const Registry& registry, const std::string& wanted) {
+// A name of the same namespace that is spelt nearly so; else the same name in the namespace that is
+// nearest. By the parts that differ: "default/" in common makes no two names alike.
+std::string near_name(const Registry& registry, const ServiceName& wanted) {
   const auto info = registry.info();
   if (!info || info->services > kNearNameLimit) return "";
   const auto services = registry.list();
   if (!services) return "";
-  std::vector<std::string> names;
-  for (const Service& service : *services) names.emplace_back(service.full_name());
-  std::sort(names.begin(), names.end());
-  if (const auto near = output::nearest(wanted, names)) return *near;
-  // The right name in the wrong namespace.
-  const std::string tail = wanted.substr(wanted.rfind('/'));
-  const auto elsewhere = std::find_if(names.begin(), names.end(), [&](const std::string& name) {
-    return name.substr(name.rfind('/')) == tail;
-  });
-  return elsewhere == names.end() ? "" : *elsewhere;
+  std::vector<std::string> beside;
+  std::vector<std::string> elsewhere;
+  for (const Service& service : *services) {
+    if (service.namespace_name() == wanted.namespace_name) beside.emplace_back(service.name());
+    if (service.name() == wanted.name) elsewhere.emplace_back(service.namespace_name());
+  }
+  std::sort(beside.begin(), beside.end());
+  std::sort(elsewhere.begin(), elsewhere.end());
+  if (const auto near = output::nearest(wanted.name, beside)) {
+    return wanted.namespace_name + "/" + *near;
+  }
+  if (elsewhere.empty()) return "";
+  const auto near = output::nearest(wanted.namespace_name, elsewhere);
+  return near.value_or(elsewhere.front()) + "/" + wanted.name;
 }
 
 int miss(Context& context, const LookupArguments& arguments, const ServiceName& service,
@@ -157,7 +163,7 @@ int lookup(Context& context, const LookupArguments& arguments) {
     std::string message = found.message();
     if (last) {
       message += "; " + ending(*last);
-    } else if (const std::string near = context.style().quiet ? "" : near_name(registry, name.full);
+    } else if (const std::string near = context.style().quiet ? "" : near_name(registry, name);
                !near.empty()) {
       message += "; did you mean '" + near + "'?";
     }

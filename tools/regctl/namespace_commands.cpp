@@ -19,8 +19,7 @@ using output::Format;
 using output::Json;
 using output::require;
 
-// --- cleanup
-// ---------------------------------------------------------------------------------------
+// --- cleanup -------------------------------------------------------------------------------------
 
 constexpr std::chrono::seconds kGrace{5};
 
@@ -77,8 +76,7 @@ int cleanup(Context& context, const CleanupArguments& arguments) {
   return termination.not_permitted ? output::kNotPermitted : output::kConflict;
 }
 
-// --- tree
-// ------------------------------------------------------------------------------------------
+// --- tree ----------------------------------------------------------------------------------------
 
 struct Node {
   std::vector<const Service*> services;

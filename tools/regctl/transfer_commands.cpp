@@ -4,7 +4,6 @@
 // by line and ends at the first that cannot be read, so that what it was given may be of any length
 // and what is done is always what stands before one place.
 #include <algorithm>
-#include <fstream>
 #include <memory>
 
 #include "output/escape.hpp"
@@ -28,8 +27,7 @@ using output::require;
 using output::ServiceLine;
 using output::ServiceView;
 
-// --- export
-// ----------------------------------------------------------------------------------------
+// --- export --------------------------------------------------------------------------------------
 
 int write_services(Context& context, const std::optional<std::string>& namespace_name) {
   const auto wanted =
@@ -43,8 +41,7 @@ int write_services(Context& context, const std::optional<std::string>& namespace
   return output::kDone;
 }
 
-// --- import
-// ----------------------------------------------------------------------------------------
+// --- import --------------------------------------------------------------------------------------
 
 struct ImportArguments {
   std::string file;
@@ -85,18 +82,9 @@ std::string describe_holder(const Registry& registry, const Service& holder) {
   if (holder.owner() == OwnerKind::ttl) {
     return "a registration with a time to live of " + output::exact_duration(holder.period_ns());
   }
-  std::string program = "?";
-  if (holder.owner() == OwnerKind::process) {
-    const auto processes = registry.processes();
-    if (!processes) return "pid " + std::to_string(holder.pid());
-    for (const ProcessInfo& process : *processes) {
-      if (process.pid == holder.pid()) program = process.program;
-    }
-  } else if (holder.alive() == Alive::yes) {  // so it is of this PID namespace
-    std::ifstream comm("/proc/" + std::to_string(holder.pid()) + "/comm");
-    std::getline(comm, program);
-  }
-  return "pid " + std::to_string(holder.pid()) + " (" + program + ")";
+  const auto info = registry.service_info(holder.full_name());
+  const bool known = info && info->service.id() == holder.id() && !info->program.empty();
+  return "pid " + std::to_string(holder.pid()) + " (" + (known ? info->program : "?") + ")";
 }
 
 class Import {
