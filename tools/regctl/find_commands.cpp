@@ -154,6 +154,15 @@ Result<std::vector<Service>> find(const Registry& registry, const LookupArgument
   return services;
 }
 
+// The kernel marks a process that dumps core only once that is done: its services are still found.
+void remark_on_owner(const Context& context, const Registry& registry, const ServiceName& name) {
+  if (context.style().quiet) return;
+  const auto info = registry.service_info(name.full);
+  if (!info || info->state != ProcessState::dumping_core) return;
+  context.remark("'" + name.full + "': its owner " + std::to_string(info->service.pid()) + " (" +
+                 info->program + ") is dumping core, and is gone after that");
+}
+
 int lookup(Context& context, const LookupArguments& arguments) {
   const ServiceName name(arguments.service);
   const Registry registry = context.attach();
@@ -184,6 +193,7 @@ int lookup(Context& context, const LookupArguments& arguments) {
     return output::kDone;
   }
   for (const Service& service : services) answer(context, name, service);
+  if (!arguments.all) remark_on_owner(context, registry, name);
   return output::kDone;
 }
 
