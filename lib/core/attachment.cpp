@@ -6,6 +6,7 @@
 
 #include "core/reclaim.hpp"
 #include "sys/bus_error.hpp"
+#include "sys/clock.hpp"
 #include "sys/kernel_mark.hpp"
 #include "sys/thread.hpp"
 
@@ -146,6 +147,21 @@ Status Attachment::check_name() const {
   return {Errc::segment_retired,
           "the segment was destroyed, or its file removed, while attached; "
           "attach again once it has been created anew"};
+}
+
+bool Attachment::segment_lost() noexcept {
+  if (segment_->retired() || name_lost_.load(std::memory_order_relaxed)) return true;
+  if (has_entry()) return false;
+  constexpr std::uint64_t kLookPeriodNs = 1'000'000'000;
+  const std::uint64_t now = sys::monotonic_clock_ns();
+  std::uint64_t next = next_look_ns_.load(std::memory_order_relaxed);
+  if (now < next || !next_look_ns_.compare_exchange_strong(next, now + kLookPeriodNs,
+                                                           std::memory_order_relaxed)) {
+    return false;
+  }
+  const auto status = segment_->file().status();
+  if (status.ok() && status.value().links == 0) name_lost_.store(true, std::memory_order_relaxed);
+  return name_lost_.load(std::memory_order_relaxed);
 }
 
 Status Attachment::claim() {

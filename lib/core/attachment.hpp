@@ -49,6 +49,9 @@ class Attachment : public std::enable_shared_from_this<Attachment> {
   [[nodiscard]] Status writer(Writer& writer);
   // Whether this very process (not its parent) has an entry.
   [[nodiscard]] bool has_entry() const noexcept;
+  // Whether the segment was destroyed, or its file has lost its name: nothing happens in it any
+  // more. As seen within the last second.
+  [[nodiscard]] bool segment_lost() noexcept;
   // Keeps this process attached until it ends.
   void pin();
 
@@ -59,8 +62,9 @@ class Attachment : public std::enable_shared_from_this<Attachment> {
   std::shared_ptr<Segment> segment_;
   std::chrono::nanoseconds lock_timeout_;
   PidWatch watch_;
-  sys::ForkAwareMutex mutex_;           // over claim()
-  std::atomic<bool> name_lost_{false};  // before keeper_, which writes it
+  sys::ForkAwareMutex mutex_;                   // over claim()
+  std::atomic<bool> name_lost_{false};          // before keeper_, which writes it
+  std::atomic<std::uint64_t> next_look_ns_{0};  // at the name, where no keeper looks
   std::unique_ptr<Keeper> keeper_;
   sys::ProcessIdentity self_;
   // Of the process whose entry it is; 0: none. Stored last, so that who sees it sees life_ too.

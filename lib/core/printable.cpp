@@ -10,6 +10,12 @@ using Utf8 = utf::utf_traits<char>;
 
 bool is_control(utf::code_point c) { return c < 0x20 || (c >= 0x7f && c < 0xa0); }
 
+// Of the characters that show nothing themselves those that turn round, or break, what others show.
+bool rearranges(utf::code_point c) {
+  return c == 0x061c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
+         (c >= 0x2066 && c <= 0x2069);
+}
+
 // Decodes one character; utf::illegal or utf::incomplete where it is none.
 utf::code_point next(std::string_view text, std::size_t& at) {
   const char* p = text.data() + at;
@@ -53,7 +59,7 @@ std::string printable(std::string_view text) {
     const std::size_t begin = at;
     const utf::code_point c = next(text, at);
     if (!utf::is_valid_codepoint(c)) at = begin + 1;
-    if (utf::is_valid_codepoint(c) && !is_control(c)) {
+    if (utf::is_valid_codepoint(c) && !is_control(c) && !rearranges(c)) {
       out.append(text.substr(begin, at - begin));
       continue;
     }

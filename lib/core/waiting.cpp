@@ -41,7 +41,7 @@ class Waiting {
       if (options_.any ? count > 0 : count == met.size()) return {};
       if (given_up()) return Status(Errc::cancelled);
       // A segment that was destroyed changes no more: nothing would ever wake.
-      if (segment_.retired()) return Status(Errc::segment_retired);
+      if (attachment_.segment_lost()) return Status(Errc::segment_retired);
       const std::uint64_t now = sys::monotonic_clock_ns();
       if (deadline && now >= *deadline) return Status(Errc::timed_out);
       std::uint64_t slice = wakes_ && !must_look_ ? kSliceNs : kLookPeriodNs;

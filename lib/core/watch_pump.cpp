@@ -1,6 +1,8 @@
 #include "core/watch_pump.hpp"
 
+#include <algorithm>
 #include <exception>
+#include <string>
 #include <utility>
 
 #include "sys/clock.hpp"
@@ -13,11 +15,7 @@ constexpr std::size_t kMostEvents = 1024;
 }  // namespace
 
 WatchPump::~WatchPump() {
-  if (!background_.is_ours()) {
-    // A forked child, or never started. The thread may have been in the middle of anything.
-    if (background_.event().number() >= 0) (void)watcher_.release();
-    return;
-  }
+  if (!background_.is_ours()) return;  // never started
   {
     const std::lock_guard<std::mutex> guard(mutex_);
     stopping_ = true;
@@ -28,41 +26,43 @@ WatchPump::~WatchPump() {
 }
 
 Status WatchPump::start() {
-  return background_.start([this] { run(); });
+  const bool cancelled = watcher_->take_cancel();
+  if (Status started = background_.start([this] { run(); }); !started) {
+    if (cancelled) watcher_->cancel();
+    return started;
+  }
+  if (cancelled) cancel();
+  return {};
+}
+
+Result<bool> WatchPump::follow(WatchEvent& event) {
+  try {
+    return watcher_->next(event, std::nullopt);
+  } catch (const std::exception& error) {  // out of memory
+    return Status(Errc::no_space, std::string("cannot watch: ") + error.what());
+  }
 }
 
 void WatchPump::run() {
-  // cancel() of the watcher is how this thread is ended.
-  Status failure;
   for (;;) {
     WatchEvent event;
-    Result<bool> outcome = false;
-    try {
-      outcome = watcher_->next(event, std::nullopt);
-    } catch (const std::exception& error) {  // out of memory
-      outcome = Status(Errc::no_space, std::string("cannot watch: ") + error.what());
-    }
+    const Result<bool> outcome = follow(event);
     std::unique_lock<std::mutex> guard(mutex_);
     if (stopping_) return;
-    if (!outcome && outcome.code() == Errc::cancelled) continue;
-    if (!outcome) {
+    if (outcome.ok()) {
+      if (!*outcome) continue;
+      events_.push_back(std::move(event));
+    } else if (outcome.code() != Errc::cancelled) {
       failure_ = outcome.status();
-      background_.event().raise();
-      return;
+      final_ = outcome.code() == Errc::segment_retired || outcome.code() == Errc::corrupt;
     }
-    if (!*outcome) continue;
-    events_.push_back(std::move(event));
     background_.event().raise();
-    room_.wait(guard, [&] { return events_.size() < kMostEvents || stopping_; });
+    // What may pass is tried again once it has been told.
+    room_.wait(guard, [&] { return stopping_ || (events_.size() < kMostEvents && failure_.ok()); });
   }
 }
 
 Result<bool> WatchPump::next(WatchEvent& event, std::optional<std::chrono::nanoseconds> timeout) {
-  if (!background_.is_ours()) {
-    return Status(Errc::invalid_argument,
-                  "this watch has a descriptor, which is the process's that forked this one: watch "
-                  "anew");
-  }
   std::optional<std::uint64_t> deadline_ns;
   if (timeout) {
     deadline_ns = sys::monotonic_clock_ns() +
@@ -73,19 +73,25 @@ Result<bool> WatchPump::next(WatchEvent& event, std::optional<std::chrono::nanos
     {
       const std::lock_guard<std::mutex> guard(mutex_);
       const bool any = !events_.empty();
+      Status failure;
+      bool cancelled = false;
       if (any) {
         event = std::move(events_.front());
         events_.pop_front();
-        room_.notify_one();
+      } else if (!failure_.ok()) {
+        failure = failure_;
+        if (!final_) failure_ = Status();
+      } else {
+        cancelled = cancelled_.exchange(false, std::memory_order_acq_rel);
       }
-      if (!any && !failure_.ok()) return failure_;
-      const bool cancelled = !any && cancelled_.exchange(false, std::memory_order_acq_rel);
+      room_.notify_one();
       // Readable for as long as there is a reason: cleared only where none is left.
       if (events_.empty() && failure_.ok()) {
         raised.clear();
         if (cancelled_.load(std::memory_order_acquire)) raised.raise();
       }
       if (any) return true;
+      if (!failure.ok()) return failure;
       if (cancelled) return Status(Errc::cancelled);
     }
     std::optional<std::chrono::nanoseconds> left;
@@ -94,11 +100,16 @@ Result<bool> WatchPump::next(WatchEvent& event, std::optional<std::chrono::nanos
       if (now >= *deadline_ns) return false;
       left = std::chrono::nanoseconds(*deadline_ns - now);
     }
-    if (raised.wait(left) == sys::EventDescriptor::Wait::interrupted &&
-        watcher_->options().return_on_signal) {
+    if (raised.wait(left) == sys::EventDescriptor::Wait::interrupted && options_.return_on_signal) {
       return Status(Errc::interrupted);
     }
   }
+}
+
+void WatchPump::unread(WatchEvent event) {
+  const std::lock_guard<std::mutex> guard(mutex_);
+  events_.push_front(std::move(event));
+  background_.event().raise();
 }
 
 void WatchPump::cancel() noexcept {

@@ -48,9 +48,8 @@ Status log_corrupt() {
 
 }  // namespace
 
-Watcher::Watcher(std::shared_ptr<Attachment> attachment, WatchScope scope,
-                 const WatchOptions& options)
-    : attachment_(std::move(attachment)), scope_(std::move(scope)), options_(options) {
+Watcher::Watcher(std::shared_ptr<Attachment> attachment, WatchScope scope)
+    : attachment_(std::move(attachment)), scope_(std::move(scope)) {
   const Segment& segment = attachment_->segment();
   if (scope_.is_one_service()) {
     logs_.push_back({segment.partition_of(hash_key(scope_.text(), segment.hash_seed()))});
@@ -83,10 +82,12 @@ void Watcher::know(const Service& service, std::uint64_t number) {
   }
 }
 
-Status Watcher::take_snapshot() {
+// Whole, or nothing of it has happened: who calls again begins again.
+Status Watcher::take_snapshot(bool anew) {
   const Segment& segment = attachment_->segment();
+  std::vector<Log> logs = logs_;
   std::vector<Service> services;
-  for (Log& log : logs_) {
+  for (Log& log : logs) {
     const layout::Partition& partition = segment.partition(log.partition);
     log.seen = partition.change_counter.load(std::memory_order_acquire);
     log.stuck_ns = 0;
@@ -94,38 +95,33 @@ Status Watcher::take_snapshot() {
     // Whether what is pending has happened is not known: it is told once it is.
     if (log.seen != 0 && read_change(segment, log.partition, log.seen, last) == ChangeFate::pending)
       --log.seen;
-    services.clear();
     const Errc outcome =
         read_partition(segment, attachment_->watch(), log.partition, std::nullopt, services);
     if (outcome != Errc::ok) return Status(outcome);
-    for (Service& service : services) {
-      if (!scope_.contains(service.full_name())) continue;
-      know(service, service.change());
-      WatchEvent event;
-      event.kind = WatchEventKind::present;
-      event.change = service.change();
-      event.at_ns = service.registered_at_ns();
-      event.service = std::move(service);
-      events_.push_back(std::move(event));
-    }
   }
-  return {};
-}
-
-Status Watcher::start_anew() {
-  WatchEvent lost;
-  lost.kind = WatchEventKind::lost;
-  lost.at_ns = sys::wall_clock_ns();
   known_.clear();
   owners_by_pid_ = false;
   next_deadline_ns_ = ~std::uint64_t{0};
-  const std::vector<Log> before = logs_;
-  const std::size_t place = events_.size();
-  events_.push_back(std::move(lost));
-  if (Status taken = take_snapshot(); !taken) return taken;
-  // As far as the new beginning: what comes after that is followed.
-  for (std::size_t i = 0; i < logs_.size(); ++i) {
-    if (logs_[i].seen > before[i].seen) events_[place].lost += logs_[i].seen - before[i].seen;
+  if (anew) {
+    WatchEvent lost;
+    lost.kind = WatchEventKind::lost;
+    lost.at_ns = sys::wall_clock_ns();
+    // As far as the new beginning: what comes after that is followed.
+    for (std::size_t i = 0; i < logs.size(); ++i) {
+      if (logs[i].seen > logs_[i].seen) lost.lost += logs[i].seen - logs_[i].seen;
+    }
+    events_.push_back(std::move(lost));
+  }
+  logs_ = std::move(logs);
+  for (Service& service : services) {
+    if (!scope_.contains(service.full_name())) continue;
+    know(service, service.change());
+    WatchEvent event;
+    event.kind = WatchEventKind::present;
+    event.change = service.change();
+    event.at_ns = service.registered_at_ns();
+    event.service = std::move(service);
+    events_.push_back(std::move(event));
   }
   return {};
 }
@@ -209,7 +205,7 @@ Status Watcher::see_to(Log& log, std::uint64_t count, const ChangeImage& change)
   if (has_happened(change)) {
     if (Status told = tell(log, count, change, lapped); !told) return told;
   }
-  if (lapped) return start_anew();
+  if (lapped) return take_snapshot(/*anew=*/true);
   log.seen = count;
   log.stuck_ns = 0;
   return {};
@@ -227,7 +223,7 @@ Status Watcher::follow(Log& log) {
       case ChangeFate::pending:
         return see_to(log, count, change);
       case ChangeFate::lost:
-        return start_anew();
+        return take_snapshot(/*anew=*/true);
       case ChangeFate::corrupt:
         return log_corrupt();
       case ChangeFate::read:
@@ -237,7 +233,7 @@ Status Watcher::follow(Log& log) {
     if (change.kind != ChangeKind::none) {
       bool lapped = false;
       if (Status told = tell(log, count, change, lapped); !told) return told;
-      if (lapped) return start_anew();
+      if (lapped) return take_snapshot(/*anew=*/true);
     }
     log.seen = count;
   }
@@ -301,13 +297,14 @@ std::chrono::nanoseconds Watcher::slice(std::optional<std::uint64_t> deadline_ns
   return std::chrono::nanoseconds(until > now ? until - now : 0);
 }
 
-Result<bool> Watcher::next(WatchEvent& event, std::optional<std::chrono::nanoseconds> timeout) {
+Result<bool> Watcher::next(WatchEvent& event, std::optional<std::chrono::nanoseconds> timeout,
+                           bool return_on_signal) {
   const Segment& segment = attachment_->segment();
   std::optional<std::uint64_t> deadline_ns;
   if (timeout) deadline_ns = sys::monotonic_clock_ns() + ns_of(*timeout);
   if (!begun_) {
     (void)may_write();  // where it may, so that deaths beside it are told at once
-    if (Status begun = take_snapshot(); !begun) return begun;
+    if (Status begun = take_snapshot(/*anew=*/false); !begun) return begun;
     begun_ = true;
   }
   for (;;) {
@@ -317,7 +314,7 @@ Result<bool> Watcher::next(WatchEvent& event, std::optional<std::chrono::nanosec
       events_.pop_front();
       return true;
     }
-    if (cancelled_.exchange(0, std::memory_order_acq_rel) != 0) return Status(Errc::cancelled);
+    if (take_cancel()) return Status(Errc::cancelled);
     // Announced first, then looked: a change that is not seen now wakes.
     words_.clear();
     words_.push_back({&cancelled_, 0});
@@ -330,13 +327,13 @@ Result<bool> Watcher::next(WatchEvent& event, std::optional<std::chrono::nanosec
       if (Status followed = follow(logs_[i]); !followed) return followed;
     }
     if (!events_.empty()) continue;
-    if (segment.retired()) return Status(Errc::segment_retired);
+    if (attachment_->segment_lost()) return Status(Errc::segment_retired);
     look_for_ends();
     if (!segment.whole()) continue;  // what was found ended may be zeros
     if (!events_.empty()) continue;
     if (deadline_ns && sys::monotonic_clock_ns() >= *deadline_ns) return false;
     const sys::Slept slept = sys::futex_wait_any(words_, slice(deadline_ns));
-    if (slept == sys::Slept::interrupted && options_.return_on_signal) {
+    if (slept == sys::Slept::interrupted && return_on_signal) {
       return Status(Errc::interrupted);
     }
   }

@@ -47,14 +47,18 @@ class WatchScope {
 
 class Watcher {
  public:
-  Watcher(std::shared_ptr<Attachment> attachment, WatchScope scope,
-          const WatchOptions& options = {});
-
-  [[nodiscard]] const WatchOptions& options() const noexcept { return options_; }
+  Watcher(std::shared_ptr<Attachment> attachment, WatchScope scope);
 
   [[nodiscard]] Result<bool> next(WatchEvent& event,
-                                  std::optional<std::chrono::nanoseconds> timeout);
+                                  std::optional<std::chrono::nanoseconds> timeout,
+                                  bool return_on_signal = false);
   void cancel() noexcept;
+  // Whether it was cancelled, which is then over.
+  [[nodiscard]] bool take_cancel() noexcept {
+    return cancelled_.exchange(0, std::memory_order_acq_rel) != 0;
+  }
+  // Told again by the next next().
+  void unread(WatchEvent event) { events_.push_front(std::move(event)); }
 
  private:
   struct Known {
@@ -69,11 +73,11 @@ class Watcher {
     std::uint64_t stuck_ns = 0;  // since when the next one is pending; 0: it is not
   };
 
-  [[nodiscard]] Status take_snapshot();
+  // What is there, as events; `anew`: after how much was lost.
+  [[nodiscard]] Status take_snapshot(bool anew);
   [[nodiscard]] Status follow(Log& log);
   [[nodiscard]] Status tell(const Log& log, std::uint64_t count, const ChangeImage& change,
                             bool& lapped);
-  [[nodiscard]] Status start_anew();
   // An entry that stays pending: its writer is dead, and nobody has come by to repair.
   [[nodiscard]] Status see_to(Log& log, std::uint64_t count, const ChangeImage& change);
   [[nodiscard]] bool has_happened(const ChangeImage& change) const;
@@ -85,7 +89,6 @@ class Watcher {
 
   std::shared_ptr<Attachment> attachment_;
   WatchScope scope_;
-  WatchOptions options_;
   bool begun_ = false;
   std::vector<Log> logs_;
   std::unordered_map<std::uint64_t, Known> known_;  // by registration id

@@ -27,7 +27,7 @@
  *     long as it does. Where it is too small: SHMREG_BUFFER_TOO_SMALL, `needed` says how much would
  *     do, nothing is lost, and the call can be made again.
  *   - Handles are opaque, and freed by the function named with them. None is an object of another.
- *   - No exception leaves it. (A thread that is cancelled, pthread_cancel(3), unwinds.)
+ *   - No exception leaves it. No function is a cancellation point (pthread_cancel(3)).
  *
  * Thread safety: a shmreg_registry may be used by any number of threads at once; every other handle
  * by one at a time, but for the _cancel functions. Times are in nanoseconds: `_at_ns` since
@@ -260,7 +260,7 @@ typedef struct shmreg_bulk_item {
 } shmreg_bulk_item;
 /* An answer for each, in order; one that is refused undoes nothing. SHMREG_OK where all are
  * registered, else the code and message of the first that is not. `item_size`:
- * sizeof(shmreg_bulk_item). */
+ * sizeof(shmreg_bulk_item), or the call is refused and no item touched. */
 SHMREG_API int shmreg_register_many(shmreg_registry* registry, shmreg_bulk_item* items,
                                     size_t item_size, size_t count, shmreg_error* error);
 

@@ -150,11 +150,10 @@ int shmreg_namespaces(const shmreg_registry* registry, const shmreg_namespace** 
       const shmreg_namespace row{packer.text((*all)[i].name), (*all)[i].services};
       if (array != nullptr) array[i] = row;
     }
-    Outcome packed = packer.finish();
-    if (packed.code() != SHMREG_OK) return packed;
     *count = all->size();
-    *rows = array;
-    return {};
+    Outcome packed = packer.finish();
+    if (packed.code() == SHMREG_OK) *rows = array;
+    return packed;
   });
 }
 

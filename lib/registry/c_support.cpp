@@ -69,8 +69,17 @@ int tell(shmreg_error* error, int code, std::string_view message) noexcept {
   return code;
 }
 
+namespace {
+
+// More than a record, of 64 KiB, has room for; and no array is as long.
+constexpr std::size_t kMostItems = 65'536;
+constexpr const char* kTooMany = "an array has more items than a record has room for";
+
+}  // namespace
+
 Outcome take_texts(const shmreg_text* texts, std::size_t count, std::vector<std::string>& to) {
   if (texts == nullptr && count != 0) return null_pointer("an array of texts");
+  if (count > kMostItems) return invalid(kTooMany);
   for (std::size_t i = 0; i < count; ++i) to.emplace_back(view(texts[i]));
   return {};
 }
@@ -78,6 +87,7 @@ Outcome take_texts(const shmreg_text* texts, std::size_t count, std::vector<std:
 Outcome take_pairs(const shmreg_pair* pairs, std::size_t count,
                    std::vector<std::pair<std::string, std::string>>& to) {
   if (pairs == nullptr && count != 0) return null_pointer("metadata");
+  if (count > kMostItems) return invalid(kTooMany);
   for (std::size_t i = 0; i < count; ++i) {
     to.emplace_back(view(pairs[i].key), view(pairs[i].value));
   }

@@ -77,8 +77,15 @@ int guarded(shmreg_error* error, Body body) {
 
 // --- in ------------------------------------------------------------------------------------------
 
+// What no text here is as long as is cut there: it is refused for its length all the same, and a
+// size that is nonsense (of a negative number, say) reads nothing that is not there.
 [[nodiscard]] inline std::string_view view(const char* data, std::size_t size) noexcept {
-  return data == nullptr ? std::string_view() : std::string_view(data, size);
+  constexpr std::size_t kLongest = 65'536;
+  if (data == nullptr || size > std::numeric_limits<std::ptrdiff_t>::max()) {
+    // Of a text that is too long by far: no name, no endpoint, no value.
+    return data == nullptr ? std::string_view() : std::string_view("\x7f");
+  }
+  return {data, std::min(size, kLongest + 1)};
 }
 [[nodiscard]] inline std::string_view view(const shmreg_text& text) noexcept {
   return view(text.data, text.size);
@@ -184,6 +191,7 @@ template <class Row>
   if (row_size == 0 || row_size > 65'536) {
     return invalid("row_size is " + std::to_string(row_size) + ": it is to be the row's sizeof");
   }
+  if (rows == nullptr && capacity != 0) return invalid("rows is null");
   *count = from.size();
   auto* bytes = reinterpret_cast<unsigned char*>(rows);
   for (std::size_t i = 0; i < std::min(capacity, from.size()); ++i) {

@@ -9,8 +9,6 @@ using namespace shmreg::c;  // NOLINT(google-build-using-namespace)
 
 struct shmreg_watch {
   Watch watch;
-  // An event that found no room in the caller's buffer, and is still to be told.
-  std::optional<WatchEvent> untold;
 };
 
 struct shmreg_pending_wait {
@@ -69,20 +67,11 @@ int shmreg_watch_next(shmreg_watch* watch, std::int64_t timeout_ns, shmreg_event
                       shmreg_service* service, shmreg_buffer* buffer, shmreg_error* error) {
   return guarded(error, [&]() -> Outcome {
     if (watch == nullptr || event == nullptr) return null_pointer("watch or event");
-    if (!watch->untold) {
-      WatchEvent next;
-      const Result<bool> any = watch->watch.next(next, timeout_of(timeout_ns));
-      if (!any) return any.status();
-      if (!*any) return {SHMREG_TIMED_OUT, "nothing has happened in that time"};
-      watch->untold = std::move(next);
-    }
-    const WatchEvent& told = *watch->untold;
+    WatchEvent told;
+    const Result<bool> any = watch->watch.next(told, timeout_of(timeout_ns));
+    if (!any) return any.status();
+    if (!*any) return {SHMREG_TIMED_OUT, "nothing has happened in that time"};
     const bool has_service = told.service.has_value();
-    if (has_service) {
-      if (Outcome given = give_service(told.service, service, buffer); given.code() != SHMREG_OK) {
-        return given;
-      }
-    }
     shmreg_event full{};
     full.kind = static_cast<std::uint32_t>(told.kind);
     full.has_change = told.change ? 1 : 0;
@@ -90,8 +79,11 @@ int shmreg_watch_next(shmreg_watch* watch, std::int64_t timeout_ns, shmreg_event
     full.at_ns = told.at_ns;
     full.lost = told.lost;
     full.has_service = has_service ? 1 : 0;
-    Outcome given = give(full, event, "shmreg_event");
-    if (given.code() == SHMREG_OK) watch->untold.reset();
+    Outcome given;
+    if (has_service) given = give_service(told.service, service, buffer);
+    if (given.code() == SHMREG_OK) given = give(full, event, "shmreg_event");
+    // Told again, once there is room for it.
+    if (given.code() != SHMREG_OK) watch->watch.unread(std::move(told));
     return given;
   });
 }

@@ -1,13 +1,17 @@
 #include "shmreg/health_check.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <thread>
 
 #include "core/printable.hpp"
 #include "shmreg/registry.hpp"
+#include "sys/fork_epoch.hpp"
 #include "sys/thread.hpp"
 
 namespace shmreg {
@@ -16,7 +20,35 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Outcome = HealthCheckOutcome;
 
-std::atomic<std::size_t> running{0};
+// How many functions run in this process; in a forked child, none of its parent's.
+class Running {
+ public:
+  // False where there are as many as may be.
+  [[nodiscard]] static bool begin() noexcept {
+    for (std::uint64_t now = word.load(std::memory_order_relaxed);;) {
+      const std::uint64_t count = count_in(now);
+      if (count >= HealthCheck::kMostRunning) return false;
+      if (word.compare_exchange_weak(now, with(count + 1), std::memory_order_relaxed)) return true;
+    }
+  }
+  static void end() noexcept {
+    for (std::uint64_t now = word.load(std::memory_order_relaxed);;) {
+      const std::uint64_t count = count_in(now);
+      if (count == 0) return;
+      if (word.compare_exchange_weak(now, with(count - 1), std::memory_order_relaxed)) return;
+    }
+  }
+
+ private:
+  // The fork epoch above the count.
+  [[nodiscard]] static std::uint64_t count_in(std::uint64_t value) noexcept {
+    return value >> 32 == sys::fork_epoch() ? value & 0xffff'ffff : 0;
+  }
+  [[nodiscard]] static std::uint64_t with(std::uint64_t count) noexcept {
+    return std::uint64_t{sys::fork_epoch()} << 32 | count;
+  }
+  static inline std::atomic<std::uint64_t> word{0};
+};
 
 // What caller and function share: whoever is last has it.
 struct Run {
@@ -27,18 +59,7 @@ struct Run {
   std::optional<Outcome> outcome;
   std::string value;
 
-  void go() noexcept {
-    Outcome said = Outcome::threw;
-    std::string text;
-    try {
-      const Verdict verdict = function(service);
-      said = verdict.healthy() ? Outcome::healthy : Outcome::failed;
-      text = verdict.value();
-    } catch (const std::exception& error) {
-      text = error.what();
-    } catch (...) {
-      text = "something that is no std::exception";
-    }
+  void tell(Outcome said, std::string text) {
     // Not under the lock, and before anybody is told: what it has captured goes with it.
     function = nullptr;
     const std::lock_guard<std::mutex> guard(mutex);
@@ -46,7 +67,31 @@ struct Run {
     value = std::move(text);
     returned.notify_all();
   }
+
+  void go() {
+    const auto call = [this] {
+      const Verdict verdict = function(service);
+      tell(verdict.healthy() ? Outcome::healthy : Outcome::failed, verdict.value());
+    };
+    sys::call_foreign(call, [this](const char* what) { tell(Outcome::threw, what); });
+  }
 };
+
+// False where there is no thread, or no memory, to be had.
+bool start(const std::shared_ptr<Run>& run) noexcept {
+  try {
+    std::thread([run] {
+      struct AtEnd {
+        ~AtEnd() { Running::end(); }
+      } const at_end;
+      run->go();
+    }).detach();
+    return true;
+  } catch (const std::exception&) {
+    Running::end();
+    return false;
+  }
+}
 
 std::string dead(const Service& service) {
   return "'" + core::printable(service.full_name()) + "': its owner" +
@@ -105,34 +150,25 @@ HealthCheck Registry::health_check(std::string_view service, HealthCheckFunction
   auto run = std::make_shared<Run>();
   run->function = std::move(function);
   run->service = check.service;
-  if (running.fetch_add(1, std::memory_order_acq_rel) >= HealthCheck::kMostRunning) {
-    running.fetch_sub(1, std::memory_order_acq_rel);
+  if (!Running::begin()) {
     return finished(std::move(check), Outcome::timed_out,
                     name + ": as many check functions as may be are still running");
   }
-  const bool started = sys::start_detached("shmreg-check", [run]() noexcept {
-    run->go();
-    running.fetch_sub(1, std::memory_order_acq_rel);
-  });
-  if (!started) {
-    running.fetch_sub(1, std::memory_order_acq_rel);
+  if (!start(run)) {
     return finished(std::move(check), Outcome::unreadable,
                     name + ": cannot start a thread to check it in");
   }
-  std::unique_lock<std::mutex> lock(run->mutex);
-  const bool in_time =
-      run->returned.wait_for(lock, timeout, [&] { return run->outcome.has_value(); });
-  if (in_time) {
-    check.outcome = *run->outcome;
-    check.value = run->value;
-  } else {
-    check.outcome = Outcome::timed_out;
+  Outcome outcome = Outcome::timed_out;
+  {
+    // Up to a year: the clock's nanoseconds do not overflow.
+    const auto longest = std::min<std::chrono::nanoseconds>(timeout, std::chrono::hours(24 * 365));
+    std::unique_lock<std::mutex> lock(run->mutex);
+    if (run->returned.wait_for(lock, longest, [&] { return run->outcome.has_value(); })) {
+      outcome = *run->outcome;
+      check.value = run->value;
+    }
   }
-  lock.unlock();
-  if (check.outcome == Outcome::healthy) {
-    return finished(std::move(check), Outcome::healthy, name + " is healthy");
-  }
-  // Why it does not work is not for the function to know where there is nobody any more.
+  // How it works is not for the function to know where there is nobody any more.
   Service now;
   if (lookup(check.service.full_name(), now) == Errc::not_found) {
     const auto last = last_known(check.service.full_name());
@@ -143,16 +179,18 @@ HealthCheck Registry::health_check(std::string_view service, HealthCheckFunction
     }
   }
   const std::string said = core::printable(check.value);
-  switch (check.outcome) {
+  switch (outcome) {
+    case Outcome::healthy:
+      return finished(std::move(check), outcome, name + " is healthy");
     case Outcome::failed:
-      return finished(std::move(check), Outcome::failed, name + " is not healthy: " + said);
+      return finished(std::move(check), outcome, name + " is not healthy: " + said);
     case Outcome::threw:
-      return finished(std::move(check), Outcome::threw, name + ": its check threw: " + said);
+      return finished(std::move(check), outcome, name + ": its check threw: " + said);
     default:
       break;
   }
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count();
-  return finished(std::move(check), Outcome::timed_out,
+  return finished(std::move(check), outcome,
                   name + ": its check has not returned within " + std::to_string(ms) + " ms");
 }
 

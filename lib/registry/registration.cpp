@@ -12,6 +12,7 @@
 #include "core/service_table.hpp"
 #include "registry/names.hpp"
 #include "shmreg/registry.hpp"
+#include "sys/fork_epoch.hpp"
 #include "sys/futex.hpp"
 
 namespace shmreg {
@@ -21,6 +22,7 @@ namespace {
 // just now is no loss.
 bool stands(core::Attachment& attachment, const std::string& name, std::uint64_t id) {
   const core::Segment& segment = attachment.segment();
+  if (attachment.segment_lost()) return false;
   Service found;
   std::vector<Service> instances;
   Errc outcome = core::lookup_at(segment, attachment.watch(), name,
@@ -53,7 +55,7 @@ struct Registration::LossNotice {
           {&background.stop_word(), 0},
           {&word.sequence, word.sequence.load(std::memory_order_seq_cst)}};
       word.awaited.exchange(1, std::memory_order_seq_cst);
-      if (segment.retired() || !stands(*attachment, full_name, id)) {
+      if (!stands(*attachment, full_name, id)) {
         background.event().raise();
         return;
       }
@@ -66,12 +68,21 @@ Registration::Registration() noexcept = default;
 
 Registration::Registration(std::shared_ptr<core::Attachment> attachment, std::string full_name,
                            std::uint64_t id)
-    : attachment_(std::move(attachment)), full_name_(std::move(full_name)), id_(id) {}
+    : attachment_(std::move(attachment)),
+      full_name_(std::move(full_name)),
+      id_(id),
+      epoch_(sys::fork_epoch()) {}
+
+// A forked child owns nothing of its parent's, whatever it has attached since.
+bool Registration::is_ours() const noexcept {
+  return attachment_ && epoch_ == sys::fork_epoch() && attachment_->has_entry();
+}
 
 Registration::Registration(Registration&& other) noexcept
     : attachment_(std::move(other.attachment_)),
       full_name_(std::move(other.full_name_)),
       id_(std::exchange(other.id_, 0)),
+      epoch_(other.epoch_),
       notice_(std::move(other.notice_)) {
   other.attachment_.reset();
 }
@@ -82,6 +93,7 @@ Registration& Registration::operator=(Registration&& other) noexcept {
   attachment_ = std::move(other.attachment_);
   full_name_ = std::move(other.full_name_);
   id_ = std::exchange(other.id_, 0);
+  epoch_ = other.epoch_;
   notice_ = std::move(other.notice_);
   other.attachment_.reset();
   return *this;
@@ -89,8 +101,7 @@ Registration& Registration::operator=(Registration&& other) noexcept {
 
 Registration::~Registration() {
   forget_notice();
-  // A forked child owns nothing of its parent's, and must not attach in order to find that out.
-  if (!attachment_ || !attachment_->has_entry()) return;
+  if (!is_ours()) return;
   try {
     // A lock that is not to be had in time leaves the service registered until this process ends.
     (void)unregister().ok();
@@ -109,12 +120,10 @@ void Registration::forget_notice() noexcept {
   }
 }
 
-bool Registration::holds() const {
-  return attachment_ && attachment_->has_entry() && stands(*attachment_, full_name_, id_);
-}
+bool Registration::holds() const { return is_ours() && stands(*attachment_, full_name_, id_); }
 
 Result<int> Registration::loss_descriptor() {
-  if (!attachment_ || !attachment_->has_entry()) return Status(Errc::registration_lost);
+  if (!is_ours()) return Status(Errc::registration_lost);
   if (!notice_) {
     auto notice = std::make_unique<LossNotice>();
     notice->attachment = attachment_;
@@ -130,7 +139,7 @@ Result<int> Registration::loss_descriptor() {
 }
 
 Status Registration::update(const ServiceSpec& spec) {
-  if (!attachment_ || !attachment_->has_entry()) return Status(Errc::registration_lost);
+  if (!is_ours()) return Status(Errc::registration_lost);
   std::vector<unsigned char> attributes;
   if (Status encoded = encode_spec(spec, full_name_, attributes); !encoded) return encoded;
   core::Writer writer;
@@ -140,7 +149,7 @@ Status Registration::update(const ServiceSpec& spec) {
 }
 
 Result<bool> Registration::unregister() {
-  if (!attachment_ || !attachment_->has_entry()) return false;
+  if (!is_ours()) return false;
   core::Writer writer;
   if (Status ready = attachment_->writer(writer); !ready) return ready;
   Result<bool> removed = writer.segment->if_whole(core::ServiceTable(writer).remove(

@@ -75,6 +75,9 @@ Result<ServiceInfo> Registry::service_info(std::string_view service) const {
 Result<std::optional<LastKnown>> Registry::last_known(std::string_view service) const {
   const Result<std::string> key = full_name(service);
   if (!key) return key.status();
+  // Of one instance of a shared name the log may know the end, while others stand.
+  Service now;
+  if (lookup(*key, now) == Errc::ok) return std::optional<LastKnown>();
   WatchEvent end;
   const core::Segment& segment = attachment_->segment();
   const bool known = core::find_last_end(segment, attachment_->watch(), *key, end);

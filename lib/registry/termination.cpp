@@ -9,6 +9,7 @@
 namespace shmreg {
 namespace {
 
+using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 using sys::PidFd;
 using sys::SignalFate;
@@ -95,7 +96,8 @@ Termination terminate_owners(const Registry& registry, const std::vector<Service
       refuse(process, fate);
     }
   }
-  await_ends(asked, grace, outcome.ended);
+  // Up to a day: a clock's nanoseconds do not overflow.
+  await_ends(asked, std::clamp<std::chrono::milliseconds>(grace, 0ms, 24h), outcome.ended);
   for (const PidFd& process : asked) process.kill();
   await_ends(asked, kKillTime, outcome.ended);
   for (const PidFd& process : asked) {

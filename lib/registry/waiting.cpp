@@ -34,15 +34,32 @@ std::string_view to_string(WatchEventKind kind) noexcept {
   return "unknown";
 }
 
-Watch::Watch(std::unique_ptr<core::Watcher> watcher) noexcept : watcher_(std::move(watcher)) {}
+// In a forked child nothing of it may be touched.
+void Watch::EndPump::operator()(core::WatchPump* pump) const noexcept {
+  if (pump->is_ours()) delete pump;
+}
+
+Watch::Watch(std::unique_ptr<core::Watcher> watcher, const WatchOptions& options) noexcept
+    : watcher_(std::move(watcher)), options_(options) {}
 Watch::Watch() noexcept = default;
 Watch::Watch(Watch&&) noexcept = default;
 Watch& Watch::operator=(Watch&&) noexcept = default;
 Watch::~Watch() = default;
 
+namespace {
+
+Status not_ours() {
+  return {Errc::invalid_argument,
+          "this watch has a descriptor, which is the process's that forked this one: watch anew"};
+}
+
+}  // namespace
+
 Result<bool> Watch::next(WatchEvent& event, std::optional<std::chrono::nanoseconds> timeout) {
   if (!watcher_ && !pump_) return Status(Errc::invalid_argument, "this watch is of nothing");
-  Result<bool> outcome = pump_ ? pump_->next(event, timeout) : watcher_->next(event, timeout);
+  if (pump_ && !pump_->is_ours()) return not_ours();
+  Result<bool> outcome = pump_ ? pump_->next(event, timeout)
+                               : watcher_->next(event, timeout, options_.return_on_signal);
   if (!outcome && outcome.message() == describe(outcome.code())) {
     return Status(outcome.code(), "cannot watch: " + outcome.message());
   }
@@ -50,20 +67,26 @@ Result<bool> Watch::next(WatchEvent& event, std::optional<std::chrono::nanosecon
 }
 
 void Watch::cancel() noexcept {
-  if (pump_) return pump_->cancel();
+  if (pump_ && pump_->is_ours()) pump_->cancel();
   if (watcher_) watcher_->cancel();
+}
+
+void Watch::unread(WatchEvent event) {
+  if (pump_ && pump_->is_ours()) pump_->unread(std::move(event));
+  if (watcher_) watcher_->unread(std::move(event));
 }
 
 Result<int> Watch::descriptor() {
   if (!pump_) {
     if (!watcher_) return Status(Errc::invalid_argument, "this watch is of nothing");
-    auto pump = std::make_unique<core::WatchPump>(std::move(watcher_));
+    auto pump = std::make_unique<core::WatchPump>(std::move(watcher_), options_);
     if (Status started = pump->start(); !started) {
       watcher_ = pump->give_back();
       return started;
     }
-    pump_ = std::move(pump);
+    pump_.reset(pump.release());
   }
+  if (!pump_->is_ours()) return not_ours();
   return pump_->descriptor();
 }
 
@@ -76,8 +99,8 @@ Result<Watch> Registry::watch(std::string_view scope, const WatchOptions& option
     if (!key) return key.status();
     checked = std::move(key).value();
   }
-  return Watch(
-      std::make_unique<core::Watcher>(attachment_, core::WatchScope(std::move(checked)), options));
+  return Watch(std::make_unique<core::Watcher>(attachment_, core::WatchScope(std::move(checked))),
+               options);
 }
 
 namespace {
@@ -146,7 +169,8 @@ PendingWait::PendingWait(std::unique_ptr<State> state) noexcept : state_(std::mo
 PendingWait::PendingWait() noexcept = default;
 PendingWait::PendingWait(PendingWait&&) noexcept = default;
 PendingWait& PendingWait::operator=(PendingWait&& other) noexcept {
-  PendingWait ended(std::move(*this));
+  if (this == &other) return *this;
+  const PendingWait ended(std::move(*this));
   state_ = std::move(other.state_);
   return *this;
 }

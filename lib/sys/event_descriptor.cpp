@@ -9,6 +9,7 @@
 #include <ctime>
 
 #include "sys/errno.hpp"
+#include "sys/thread.hpp"
 
 namespace shmreg::sys {
 
@@ -38,6 +39,8 @@ void EventDescriptor::clear() const noexcept {
 
 EventDescriptor::Wait EventDescriptor::wait(
     std::optional<std::chrono::nanoseconds> timeout) const noexcept {
+  // As every other wait of the library's, none in which a thread is cancelled.
+  const NoCancellation no_cancellation;
   const int saved_errno = errno;
   pollfd wanted{descriptor_, POLLIN, 0};
   timespec span{};

@@ -1,8 +1,10 @@
 #include "sys/thread.hpp"
 
+#include <cxxabi.h>
 #include <sched.h>
 
 #include <csignal>
+#include <exception>
 #include <memory>
 
 namespace shmreg::sys {
@@ -64,30 +66,18 @@ bool Thread::start(const char* name, void (*run)(void*), void* context) {
   return true;
 }
 
-bool start_detached(const char* name, std::function<void()> run) {
-  struct Code {
-    const char* name;
-    std::function<void()> run;
-  };
-  auto code = std::make_unique<Code>(Code{name, std::move(run)});
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  for (const int fault : {SIGBUS, SIGSEGV, SIGFPE, SIGILL}) sigdelset(&all, fault);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  pthread_t thread{};
-  const auto body = [](void* argument) -> void* {
-    const std::unique_ptr<Code> mine(static_cast<Code*>(argument));
-    pthread_setname_np(pthread_self(), mine->name);
-    mine->run();
-    return nullptr;
-  };
-  const int failed = pthread_create(&thread, nullptr, body, code.get());
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (failed != 0) return false;
-  (void)code.release();
-  pthread_detach(thread);
-  return true;
+void call_foreign(const std::function<void()>& code,
+                  const std::function<void(const char*)>& threw) {
+  try {
+    code();
+  } catch (abi::__forced_unwind&) {
+    threw("it has ended its thread");
+    throw;
+  } catch (const std::exception& error) {
+    threw(error.what());
+  } catch (...) {
+    threw("something that is no std::exception");
+  }
 }
 
 void Thread::join() noexcept {

@@ -29,9 +29,9 @@ class Thread {
   bool started_ = false;
 };
 
-// A thread of the same kind for code of the program's own, which ends when the code returns: with
-// the program's stack size, and blocking every signal but faults. False as above.
-[[nodiscard]] bool start_detached(const char* name, std::function<void()> run);
+// Calls somebody else's code in a thread of its own, and `threw` with what it has thrown, if it
+// has. Its end of the thread (pthread_exit) is told so too, and goes on.
+void call_foreign(const std::function<void()>& code, const std::function<void(const char*)>& threw);
 
 // Calls a function at the end of threads, after their thread_local objects are gone. A destructor
 // that runs that late may ask for it too: the C library goes round again as long as one does, up to

@@ -19,5 +19,7 @@ int main(int count, char** words) {
     return 1;
   }
   puts(endpoint);
-  getchar(); /* registered until `mine` is freed, or the kernel ends this process */
+  getchar(); /* registered until here, or until the kernel ends this process */
+  shmreg_registration_free(mine);
+  shmreg_detach(registry);
 }

@@ -15,6 +15,17 @@ using shmreg::output::valid_utf8;
 
 BOOST_AUTO_TEST_SUITE(escaping)
 
+BOOST_AUTO_TEST_CASE(what_rearranges_other_text_is_shown_by_its_bytes) {
+  // A right-to-left override makes another address of what is shown.
+  BOOST_TEST(shmreg::output::escape("tcp://\xE2\x80\xAEgnp.exe") == "tcp://\\xE2\\x80\\xAEgnp.exe");
+  for (const char32_t value : {0x061Cu, 0x200Eu, 0x2028u, 0x202Au, 0x2066u, 0x2069u}) {
+    BOOST_TEST(is_control(value));
+  }
+  for (const char32_t value : {0x200Du, 0x2027u, 0x202Fu, 0x2065u, 0x206Au}) {
+    BOOST_TEST(!is_control(value));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(ordinary_text_is_untouched) {
   for (const auto& text : {""s, "config_server"s, "a b*$1\\x41\"'"s, "grüße/名前/🙂"s}) {
     BOOST_TEST(escape(text) == text);

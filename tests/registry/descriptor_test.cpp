@@ -191,6 +191,70 @@ BOOST_AUTO_TEST_CASE(a_watch_of_a_destroyed_segment_stays_readable) {
   BOOST_TEST(readable(descriptor));
 }
 
+BOOST_AUTO_TEST_CASE(an_event_that_is_given_back_makes_a_watch_readable_again) {
+  add("a/x");
+  Watch watch = registry.watch().value();
+  const int descriptor = watch.descriptor().value();
+  WatchEvent event;
+  BOOST_TEST(watch.next(event).value());
+  BOOST_TEST(!readable(descriptor));
+  const std::uint64_t id = event.service.id();
+  watch.unread(std::move(event));
+  BOOST_TEST(readable(descriptor));
+  BOOST_TEST(watch.next(event, 0ns).value());
+  BOOST_TEST(event.service.id() == id);
+  BOOST_TEST(!readable(descriptor));
+  Watch plain = registry.watch().value();
+  BOOST_TEST(plain.next(event).value());
+  plain.unread(std::move(event));
+  BOOST_TEST(plain.next(event, 0ns).value());
+  BOOST_TEST(event.service.id() == id);
+}
+
+BOOST_AUTO_TEST_CASE(a_cancel_before_there_is_a_descriptor_counts) {
+  Watch watch = registry.watch().value();
+  watch.cancel();
+  BOOST_TEST(readable(watch.descriptor().value()));
+  WatchEvent event;
+  BOOST_TEST((watch.next(event).code() == Errc::cancelled));
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_was_removed_ends_watches_waits_and_registrations) {
+  Registration mine = registry.register_service("a/x").value();
+  Watch watch = registry.watch("b/").value();
+  Watch reading = segment.reader().watch("b/").value();
+  PendingWait wait = registry.start_wait({"b/x"}, {.timeout = std::nullopt}).value();
+  const int loss = mine.loss_descriptor().value();
+  const int descriptor = watch.descriptor().value();
+  BOOST_TEST(mine.holds());
+  BOOST_REQUIRE(::unlink(segment.path().c_str()) == 0);
+  BOOST_TEST(becomes_readable(loss));
+  BOOST_TEST(!mine.holds());
+  BOOST_TEST(becomes_readable(descriptor));
+  WatchEvent event;
+  BOOST_TEST((watch.next(event).code() == Errc::segment_retired));
+  BOOST_TEST((wait.outcome().code() == Errc::segment_retired));
+  BOOST_TEST((reading.next(event).code() == Errc::segment_retired));
+}
+
+// The thread that a full queue keeps waiting is not there in the child.
+BOOST_AUTO_TEST_CASE(a_forked_child_can_drop_a_watch_whose_queue_is_full) {
+  Watch watch = registry.watch("a/x").value();
+  const int descriptor = watch.descriptor().value();
+  add("a/x");
+  BOOST_TEST(becomes_readable(descriptor));
+  for (int i = 0; i < 1'500; ++i) add("a/x", true);
+  for (int i = 0; i < 20; ++i) {
+    Child child([&](const Parent&) {
+      watch.cancel();
+      watch = Watch();
+    });
+    BOOST_TEST(child.reap() == 0);
+  }
+  WatchEvent event;
+  BOOST_TEST(watch.next(event).value());
+}
+
 BOOST_AUTO_TEST_CASE(a_forked_child_is_told_that_the_watch_is_not_its_own) {
   Watch watch = registry.watch().value();
   (void)watch.descriptor().value();
@@ -308,6 +372,7 @@ BOOST_AUTO_TEST_CASE(a_destroyed_segment_is_a_loss) {
   const int descriptor = mine.loss_descriptor().value();
   destroy_segment(segment.name(), true);
   BOOST_TEST(becomes_readable(descriptor));
+  BOOST_TEST(!mine.holds());
 }
 
 BOOST_AUTO_TEST_CASE(a_registration_with_a_notice_can_be_moved_forked_and_ended) {
@@ -318,6 +383,13 @@ BOOST_AUTO_TEST_CASE(a_registration_with_a_notice_can_be_moved_forked_and_ended)
   Child child([&](const Parent&) {
     CHILD_CHECK(!mine.holds());
     CHILD_CHECK(mine.loss_descriptor().code() == Errc::registration_lost);
+    // Also once it has been attached itself.
+    const Registration own = registry.register_service("a/childs").value();
+    CHILD_CHECK(own.holds());
+    CHILD_CHECK(!mine.holds());
+    CHILD_CHECK(mine.loss_descriptor().code() == Errc::registration_lost);
+    CHILD_CHECK(mine.update({}).code() == Errc::registration_lost);
+    CHILD_CHECK(!mine.unregister().value());
     mine = Registration();
   });
   BOOST_TEST(child.reap() == 0);

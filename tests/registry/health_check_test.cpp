@@ -1,4 +1,6 @@
 // What became of a check, told apart; and registrations in bulk.
+#include <pthread.h>
+
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <condition_variable>
@@ -149,6 +151,42 @@ BOOST_AUTO_TEST_CASE(an_owner_that_dies_meanwhile_is_dead_and_not_slow) {
   BOOST_TEST(outcome.value == "connection reset");
 }
 
+BOOST_AUTO_TEST_CASE(a_dead_owner_is_dead_whatever_the_function_says) {
+  Child owner([&](const Parent& parent) {
+    auto own = segment.attach();
+    const auto mine = own.register_service("a/x").value();
+    parent.tell();
+    stay_until_killed();
+  });
+  owner.await();
+  const HealthCheck outcome = registry.health_check("a/x", [&](const Service&) {
+    owner.kill();
+    return true;
+  });
+  BOOST_TEST((outcome.outcome == Outcome::process_dead));
+}
+
+BOOST_AUTO_TEST_CASE(a_function_that_ends_its_thread_is_told_apart) {
+  add("a/x");
+  const HealthCheck outcome =
+      registry.health_check("a/x", [](const Service&) -> Verdict { ::pthread_exit(nullptr); });
+  BOOST_TEST((outcome.outcome == Outcome::threw));
+  BOOST_TEST(outcome.value == "it has ended its thread");
+}
+
+BOOST_AUTO_TEST_CASE(a_time_out_may_be_as_long_as_there_are) {
+  add("a/x");
+  const HealthCheck outcome = registry.health_check(
+      "a/x",
+      [](const Service&) {
+        std::this_thread::sleep_for(20ms);
+        return "wrong";
+      },
+      std::chrono::nanoseconds::max());
+  BOOST_TEST((outcome.outcome == Outcome::failed));
+  BOOST_TEST(outcome.value == "wrong");
+}
+
 BOOST_AUTO_TEST_CASE(functions_that_never_return_are_bounded) {
   add("a/x");
   const auto gate = std::make_shared<Gate>();
@@ -162,6 +200,10 @@ BOOST_AUTO_TEST_CASE(functions_that_never_return_are_bounded) {
   const HealthCheck one_more = registry.health_check("a/x", stuck, 0ns);
   BOOST_TEST((one_more.outcome == Outcome::timed_out));
   BOOST_TEST(one_more.message.find("still running") != std::string::npos);
+  Child child([&](const Parent&) {  // in which none of them runs
+    CHILD_CHECK(registry.health_check("a/x", [](const Service&) { return true; }).healthy());
+  });
+  BOOST_TEST(child.reap() == 0);
   gate->let_through();
   while (!registry.health_check("a/x", [](const Service&) { return true; }).healthy()) {
     std::this_thread::sleep_for(1ms);

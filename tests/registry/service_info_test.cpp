@@ -132,6 +132,19 @@ BOOST_AUTO_TEST_CASE(an_end_that_nobody_has_noted_yet_is_known) {
   BOOST_TEST((died->end == WatchEventKind::died));
 }
 
+BOOST_AUTO_TEST_CASE(of_a_shared_name_that_is_taken_no_end_is_told) {
+  const auto add = [&] {
+    return registry.register_for(Owner::permanent(), "a/x", {}, {.shared = true}).value();
+  };
+  const std::uint64_t one = add();
+  const std::uint64_t two = add();
+  BOOST_REQUIRE(registry.unregister("a/x", {.id = two}).value());
+  BOOST_TEST(!last("a/x").has_value());
+  BOOST_REQUIRE(registry.unregister("a/x", {.id = one}).value());
+  BOOST_REQUIRE(last("a/x").has_value());
+  BOOST_TEST(last("a/x")->service.id() == one);
+}
+
 BOOST_AUTO_TEST_CASE(what_has_left_the_log_is_not_known) {
   BOOST_REQUIRE(registry.register_for(Owner::permanent(), "a/x"));
   BOOST_REQUIRE(registry.unregister("a/x").value());

@@ -48,7 +48,10 @@ CodePoint first_code_point(std::string_view text) noexcept {
 }
 
 bool is_control(char32_t value) noexcept {
-  return value < 0x20 || (value >= 0x7F && value <= 0x9F);
+  const bool rearranges = value == 0x061C || value == 0x200E || value == 0x200F ||
+                          (value >= 0x2028 && value <= 0x202E) ||
+                          (value >= 0x2066 && value <= 0x2069);
+  return value < 0x20 || (value >= 0x7F && value <= 0x9F) || rearranges;
 }
 
 std::string escape(std::string_view text) {

@@ -32,6 +32,10 @@ class Verdict {
       : healthy_(healthy), value_(healthy ? "true" : "false") {}
   Verdict(const Status& status)  // NOLINT(google-explicit-constructor)
       : healthy_(status.ok()), value_(status.ok() ? "ok" : status.message()) {}
+  Verdict(std::string what_is_wrong)  // NOLINT(google-explicit-constructor)
+      : Verdict(false, std::move(what_is_wrong)) {}
+  Verdict(const char* what_is_wrong)  // NOLINT(google-explicit-constructor)
+      : Verdict(false, what_is_wrong) {}
   [[nodiscard]] static Verdict ok(std::string value = "ok") { return {true, std::move(value)}; }
   [[nodiscard]] static Verdict failed(std::string value) { return {false, std::move(value)}; }
 

@@ -153,10 +153,12 @@ class SHMREG_API Registration {
   Registration(std::shared_ptr<core::Attachment> attachment, std::string full_name,
                std::uint64_t id);
   void forget_notice() noexcept;
+  [[nodiscard]] bool is_ours() const noexcept;
 
   std::shared_ptr<core::Attachment> attachment_;
   std::string full_name_;
   std::uint64_t id_ = 0;
+  std::uint32_t epoch_ = 0;  // of the process that registered
   std::unique_ptr<LossNotice> notice_;
 };
 

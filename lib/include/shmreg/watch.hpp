@@ -56,9 +56,9 @@ struct WatchEvent {
 };
 
 struct WatchOptions {
-  // next() ends with `interrupted` when a signal handler has run in its thread that was installed
-  // without SA_RESTART. One that runs just before next() sleeps is not noticed: a handler that must
-  // not be missed calls cancel().
+  // next() ends with `interrupted` when a signal handler has run in its thread; perhaps not for one
+  // that was installed with SA_RESTART. One that runs just before next() sleeps is not noticed: a
+  // handler that must not be missed calls cancel().
   bool return_on_signal = false;
 };
 
@@ -79,6 +79,9 @@ class SHMREG_API Watch {
   // Ends the next() under way, or else the next one to come, with `cancelled`.
   void cancel() noexcept;
 
+  // Gives back an event that could not be dealt with: the next next() tells it again.
+  void unread(WatchEvent event);
+
   // For poll(2), select and event loops: readable while next() would not wait. From the first call
   // on a thread of the library follows the changes (and the watch is not one of a forked child's,
   // who gets invalid_argument). Owned by the watch; not to be read, written or closed. Before any
@@ -87,9 +90,13 @@ class SHMREG_API Watch {
 
  private:
   friend class Registry;
-  explicit Watch(std::unique_ptr<core::Watcher> watcher) noexcept;
+  Watch(std::unique_ptr<core::Watcher> watcher, const WatchOptions& options) noexcept;
   std::unique_ptr<core::Watcher> watcher_;
-  std::unique_ptr<core::WatchPump> pump_;  // has the watcher, once there is a descriptor
+  struct EndPump {
+    void operator()(core::WatchPump* pump) const noexcept;
+  };
+  std::unique_ptr<core::WatchPump, EndPump> pump_;  // has the watcher, once there is a descriptor
+  WatchOptions options_;
 };
 
 enum class WaitFor : std::uint8_t {
