@@ -18,10 +18,9 @@
  *   - Every function that can fail returns an `enum shmreg_code`; 0 is success. Its last parameter,
  *     which may be null, takes the code and a message of one line.
  *   - A structure of options or of an answer begins with its own size, which the caller sets:
- *     sizeof it. Members that a caller's does not have yet count as 0, which is the default of
- * each; those that this library does not know must be 0. A null pointer to options means all
- * defaults. Of rows in an array the size is a parameter. shmreg_text, _pair and _namespace never
- * change.
+ *     sizeof it. Members that a caller's does not have yet count as 0, the default of each; those
+ *     that this library does not know must be 0. A null pointer to options means all defaults.
+ *     Of rows in an array the size is a parameter. shmreg_text, _pair, _namespace never change.
  *   - What is returned goes into the caller's memory: a shmreg_buffer {data, capacity, 0}, aligned
  *     as malloc does. Texts in it are followed by a NUL that their size does not count, and live as
  *     long as it does. Where it is too small: SHMREG_BUFFER_TOO_SMALL, `needed` says how much would
@@ -45,8 +44,7 @@
 extern "C" {
 #endif
 
-/* --- codes, texts, buffers ---------------------------------------------------------------------
- */
+/* --- codes, texts, buffers ----------------------------------------------------------------- */
 
 enum shmreg_code {
   SHMREG_OK = 0,
@@ -123,8 +121,7 @@ SHMREG_API const char* shmreg_describe(int code);
  * been dealt with, else 0. Async-signal-safe. */
 SHMREG_API int shmreg_handle_sigbus(const void* siginfo);
 
-/* --- segments ------------------------------------------------------------------------------------
- */
+/* --- segments ------------------------------------------------------------------------------ */
 
 typedef struct shmreg_create_options {
   size_t size;
@@ -185,8 +182,7 @@ SHMREG_API int shmreg_report_problem(const shmreg_report* report, size_t index,
                                      shmreg_error* error);
 SHMREG_API void shmreg_report_free(shmreg_report* report);
 
-/* --- attaching
- * ------------------------------------------------------------------------------------- */
+/* --- attaching ----------------------------------------------------------------------------- */
 
 typedef struct shmreg_registry shmreg_registry;
 
@@ -208,8 +204,7 @@ SHMREG_API int shmreg_attach(const char* segment, size_t segment_size,
 SHMREG_API void shmreg_detach(shmreg_registry* registry);
 SHMREG_API int shmreg_writable(const shmreg_registry* registry);
 
-/* --- registering
- * ----------------------------------------------------------------------------------- */
+/* --- registering --------------------------------------------------------------------------- */
 
 typedef struct shmreg_registration shmreg_registration;
 
@@ -327,8 +322,7 @@ SHMREG_API int shmreg_full_name(const char* service, size_t service_size, shmreg
 SHMREG_API int shmreg_check_spec(const char* service, size_t service_size, const shmreg_spec* spec,
                                  shmreg_error* error);
 
-/* --- finding
- * --------------------------------------------------------------------------------------- */
+/* --- finding ------------------------------------------------------------------------------- */
 
 typedef struct shmreg_service {
   size_t size; /* sizeof(shmreg_service), set by the caller */
@@ -475,8 +469,7 @@ SHMREG_API int shmreg_processes(const shmreg_registry* registry, shmreg_process*
                                 size_t row_size, size_t capacity, size_t* count,
                                 shmreg_error* error);
 
-/* --- a name that is asked for often
- * ----------------------------------------------------------------- */
+/* --- a name that is asked for often -------------------------------------------------------- */
 
 typedef struct shmreg_ref shmreg_ref;
 SHMREG_API int shmreg_ref_open(const shmreg_registry* registry, const char* service,
@@ -487,8 +480,7 @@ SHMREG_API int shmreg_ref_endpoint(shmreg_ref* ref, char* endpoint, size_t capac
                                    size_t* endpoint_size, shmreg_error* error);
 SHMREG_API void shmreg_ref_free(shmreg_ref* ref);
 
-/* --- watching, waiting
- * ------------------------------------------------------------------------------- */
+/* --- watching, waiting --------------------------------------------------------------------- */
 
 typedef struct shmreg_watch shmreg_watch;
 
@@ -566,8 +558,7 @@ SHMREG_API int shmreg_pending_wait_outcome(const shmreg_pending_wait* wait, uint
                                            shmreg_error* error);
 SHMREG_API void shmreg_pending_wait_free(shmreg_pending_wait* wait);
 
-/* --- checking, ending
- * -------------------------------------------------------------------------------- */
+/* --- checking, ending ---------------------------------------------------------------------- */
 
 /* Returns 1: healthy, or 0: not; may say more in `value`, which ends in a NUL. */
 typedef int (*shmreg_check_function)(const shmreg_service* service, void* context, char* value,

@@ -77,14 +77,12 @@ int guarded(shmreg_error* error, Body body) {
 
 // --- in ------------------------------------------------------------------------------------------
 
-// What no text here is as long as is cut there: it is refused for its length all the same, and a
-// size that is nonsense (of a negative number, say) reads nothing that is not there.
+// A text that is longer than any may be is cut where it is too long, for the rules to refuse it; of
+// a size that is no size at all (a negative number, say) nothing is read: it is refused as well.
 [[nodiscard]] inline std::string_view view(const char* data, std::size_t size) noexcept {
   constexpr std::size_t kLongest = 65'536;
-  if (data == nullptr || size > std::numeric_limits<std::ptrdiff_t>::max()) {
-    // Of a text that is too long by far: no name, no endpoint, no value.
-    return data == nullptr ? std::string_view() : std::string_view("\x7f");
-  }
+  if (data == nullptr) return {};
+  if (size > std::numeric_limits<std::ptrdiff_t>::max()) return "\x7f";
   return {data, std::min(size, kLongest + 1)};
 }
 [[nodiscard]] inline std::string_view view(const shmreg_text& text) noexcept {

@@ -117,8 +117,7 @@ class Owner {
 class Registry;
 
 // Holds a registration of this process and unregisters it when destroyed, or when another one is
-// moved into it. Destroying it in
-// a forked child, or after the name was lost, does nothing.
+// moved into it. Destroying it in a forked child, or after the name was lost, does nothing.
 class SHMREG_API Registration {
  public:
   Registration() noexcept;
@@ -218,8 +217,6 @@ struct ProcessInfo {
   std::optional<std::string> waiting_for;  // "partition 3, locked by 4711 (config_server)"
   std::int64_t attached_at_ns = 0;
 };
-
-class Registry;
 
 // A service that was looked up once and is asked for often: while nothing has changed, asking costs
 // two loads of memory (is its record in place, does its owner live); else it is looked up anew. So
