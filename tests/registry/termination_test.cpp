@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(an_owner_of_many_names_is_asked_once) {
     stay_until_killed();
   });
   child.await();
-  ended_are(terminate(50ms), {number_of(child)});
+  ended_are(terminate(2s), {number_of(child)});
   child.await();
   BOOST_TEST(child.has_closed_its_pipe());
 }
