@@ -66,8 +66,9 @@ bool Thread::start(const char* name, void (*run)(void*), void* context) {
   return true;
 }
 
-void call_foreign(const std::function<void()>& code,
-                  const std::function<void(const char*)>& threw) {
+// What the C library unwinds with has no object: the reference to it that is caught is of nothing.
+__attribute__((no_sanitize("undefined"))) void call_foreign(
+    const std::function<void()>& code, const std::function<void(const char*)>& threw) {
   try {
     code();
   } catch (abi::__forced_unwind&) {

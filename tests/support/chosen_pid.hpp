@@ -3,6 +3,7 @@
 #pragma once
 
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -32,7 +33,7 @@ class ChosenPid {
     if (pid_ != 0) return;
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     body();
-    for (;;) ::pause();
+    for (;;) ::poll(nullptr, 0, -1);
   }
   ChosenPid(const ChosenPid&) = delete;
   ChosenPid& operator=(const ChosenPid&) = delete;
