@@ -72,8 +72,11 @@ void Watch::cancel() noexcept {
 }
 
 void Watch::unread(WatchEvent event) {
-  if (pump_ && pump_->is_ours()) pump_->unread(std::move(event));
-  if (watcher_) watcher_->unread(std::move(event));
+  if (watcher_) {
+    watcher_->unread(std::move(event));
+  } else if (pump_ && pump_->is_ours()) {
+    pump_->unread(std::move(event));
+  }
 }
 
 Result<int> Watch::descriptor() {

@@ -21,8 +21,8 @@ struct CodePoint {
 // `text` must not be empty. Overlong forms, surrogates and what lies beyond U+10FFFF are invalid.
 [[nodiscard]] CodePoint first_code_point(std::string_view text) noexcept;
 
-// C0, DEL and C1 (U+0080 to U+009F, which terminals take for escape sequences), and what turns round
-// or breaks the text around it (marks and overrides of direction, separators of lines).
+// C0, DEL and C1 (U+0080 to U+009F, which terminals take for escape sequences), and what turns
+// round or breaks the text around it (marks and overrides of direction, separators of lines).
 [[nodiscard]] bool is_control(char32_t value) noexcept;
 
 // For terminals: the bytes of control characters, and bytes that are not UTF-8, as \xNN.
