@@ -111,7 +111,7 @@ class Writer {
   }
   void publish_number() { scene_.ground.number.store(number_); }
   void take(std::size_t i) {
-    held_[i] = std::move(registry_.register_service(scene_.names[i], next(i)).value());
+    held_[i] = registry_.register_service(scene_.names[i], next(i)).value();
     publish_number();
     shmreg::test::forget_changes(insides_);
   }
