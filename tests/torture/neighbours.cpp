@@ -16,8 +16,8 @@ SteadyKeeper::SteadyKeeper(shmreg::Registry registry, const std::vector<std::str
       random_(seed),
       sizes_(sizes) {
   for (std::size_t i = 0; i < names_.size(); ++i) {
-    held_[i] = std::move(
-        registry_.register_service(names_[i], numbered_spec(names_[i], ++number_, sizes_)).value());
+    held_[i] =
+        registry_.register_service(names_[i], numbered_spec(names_[i], ++number_, sizes_)).value();
   }
 }
 
