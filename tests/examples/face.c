@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include <poll.h>
 #include <shmreg.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -340,6 +341,10 @@ int main(int count, char** words) {
   const size_t size = strlen(segment);
   CHECK(strcmp(shmreg_version(), "") != 0 && shmreg_version_number() > 0);
   CHECK(strcmp(shmreg_describe(SHMREG_OK), "done") == 0);
+  siginfo_t fault; /* in no segment */
+  memset(&fault, 0, sizeof fault);
+  fault.si_signo = SIGBUS;
+  CHECK(shmreg_handle_sigbus(&fault) == 0);
   CHECK(shmreg_attach(segment, size, NULL, &(shmreg_registry*){NULL}, &error) ==
         SHMREG_NO_SUCH_SEGMENT);
   segments(segment, size);
