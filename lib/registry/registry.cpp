@@ -109,7 +109,13 @@ Result<std::uint64_t> Registry::register_for(const Owner& owner, std::string_vie
       return Status(Errc::invalid_argument,
                     "owner pid " + std::to_string(owner.pid()) + " is not a process's");
     }
-    request.process = sys::identity_of(static_cast<std::uint32_t>(owner.pid()));
+    const auto pid = static_cast<std::uint32_t>(owner.pid());
+    // Nobody can be told when one thread of another process ends.
+    if (const auto process = sys::process_of_thread(pid); process && *process != pid) {
+      return Status(Errc::owner_not_alive, std::to_string(pid) + " is a thread of process " +
+                                               std::to_string(*process) + "; name the process");
+    }
+    request.process = sys::identity_of(pid);
     if (!request.process) {
       return Status(Errc::owner_not_alive, "there is no process " + std::to_string(owner.pid()) +
                                                " to own '" + printable(prepared->key) +

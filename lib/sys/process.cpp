@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -204,6 +205,16 @@ std::string own_program() {
   std::string name = read_proc("/proc/self/comm");
   while (!name.empty() && name.back() == '\n') name.pop_back();
   return name.empty() ? "?" : name;
+}
+
+std::optional<std::uint32_t> process_of_thread(std::uint32_t id) {
+  if (!proc_is_ours()) return std::nullopt;
+  constexpr std::string_view kLabel = "\nTgid:";
+  const std::string status = read_proc(proc_path(id, "status"));
+  const std::size_t at = status.find(kLabel);
+  if (at == std::string::npos) return std::nullopt;
+  const auto number = std::strtoul(status.c_str() + at + kLabel.size(), nullptr, 10);
+  return number == 0 ? std::nullopt : std::optional(static_cast<std::uint32_t>(number));
 }
 
 std::uint64_t age_ns_of(std::uint64_t start_ticks) noexcept {

@@ -29,6 +29,10 @@ struct ProcessIdentity {
 [[nodiscard]] std::string program_of(std::uint32_t pid);
 [[nodiscard]] std::string own_program();
 
+// /proc answers for a thread's id as for a process's. Whose thread it is: of a process, its own
+// number; nothing where that cannot be told.
+[[nodiscard]] std::optional<std::uint32_t> process_of_thread(std::uint32_t id);
+
 // How long ago a process began that has this start time (time asleep included).
 [[nodiscard]] std::uint64_t age_ns_of(std::uint64_t start_ticks) noexcept;
 

@@ -1,7 +1,9 @@
 // What is known of a service's owner, and of who had a name last.
 #include <signal.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <string>
@@ -75,6 +77,23 @@ BOOST_AUTO_TEST_CASE(an_owner_that_is_named_by_pid_is_told_too) {
   BOOST_TEST(info.program == "test_registry");
   BOOST_TEST(info.process_age_ns.has_value());
   BOOST_TEST((info.state == ProcessState::running));
+}
+
+BOOST_AUTO_TEST_CASE(a_thread_is_no_owner) {
+  std::atomic<pid_t> id{0};
+  std::atomic<bool> over{false};
+  std::thread thread([&] {
+    id = static_cast<pid_t>(::syscall(SYS_gettid));
+    while (!over) std::this_thread::sleep_for(1ms);
+  });
+  while (id == 0) std::this_thread::sleep_for(1ms);
+  const auto made = registry.register_for(Owner::process(id), "a/x");
+  over = true;
+  thread.join();
+  BOOST_TEST((made.code() == Errc::owner_not_alive));
+  BOOST_TEST(made.message().find("thread of process " + std::to_string(::getpid())) !=
+             std::string::npos);
+  BOOST_TEST(registry.count().value() == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(nobody_is_no_process) {

@@ -2,7 +2,6 @@
 //
 // regctl is gone a moment later, so what it registers belongs to a process named by pid, to a time
 // that must be renewed, or to nobody.
-#include <fstream>
 #include <memory>
 
 #include "output/exit_code.hpp"
@@ -37,19 +36,6 @@ Json about(const ServiceName& service) {
   return document;
 }
 
-// /proc answers for a thread's id as for a process's, but an owner is a process: nobody can be told
-// when a thread of another process ends, nor find it by its id in ps.
-void refuse_thread(std::int32_t pid) {
-  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind("Tgid:", 0) != 0) continue;
-    const std::string process = line.substr(line.find_last_of(" \t") + 1);
-    if (process == std::to_string(pid)) return;
-    throw Failure(output::kConflict, "--pid: " + std::to_string(pid) + " is a thread of process " +
-                                         process + "; name the process");
-  }
-}
-
 Owner owner_of(const RegisterArguments& arguments) {
   const int given =
       (arguments.pid ? 1 : 0) + (arguments.ttl ? 1 : 0) + (arguments.permanent ? 1 : 0);
@@ -58,10 +44,7 @@ Owner owner_of(const RegisterArguments& arguments) {
                   "register needs exactly one of --pid, --ttl and --static; see regctl help "
                   "register");
   }
-  if (arguments.pid) {
-    refuse_thread(*arguments.pid);
-    return Owner::process(*arguments.pid);
-  }
+  if (arguments.pid) return Owner::process(*arguments.pid);
   if (arguments.ttl) return Owner::time_to_live(*arguments.ttl);
   return Owner::permanent();
 }

@@ -259,7 +259,8 @@ class SHMREG_API Registry {
   // A shared name that is replaced by one that is not is unregistered first.
   Result<Registration> register_service(std::string_view service, const ServiceSpec& spec = {},
                                         const RegisterOptions& options = {});
-  // Registers for `owner`; returns the registration id. owner_not_alive where its pid is nobody's.
+  // Registers for `owner`; returns the registration id. owner_not_alive where its pid is nobody's,
+  // or a thread's.
   // The same pid's own name again is replaced, as above.
   Result<std::uint64_t> register_for(const Owner& owner, std::string_view service,
                                      const ServiceSpec& spec = {},
