@@ -173,8 +173,14 @@ judge 0
 [ ! -e pwned ] || fail "somebody ran a name"
 
 # What complete prints are the names to the byte, or with a description that is harmless but for the tab.
+# What would have to be escaped is not offered, since what is offered is inserted as it is.
 expect 0 regctl complete -- lookup -- odd/
-for name in "${names[@]}"; do grep -qxF -e "odd/$name" "$scratch/out" || fail "complete does not offer '$name'"; done
+for name in "${names[@]}"; do
+  case $name in
+    *[$'\u2028'-$'\u202e']*) grep -qF -e "$name" "$scratch/out" && fail "complete offers '$name', which turns a line round" ;;
+    *) grep -qxF -e "odd/$name" "$scratch/out" || fail "complete does not offer '$name'" ;;
+  esac
+done
 note described regctl complete --describe -- lookup odd/
 
 # --- watch ------------------------------------------------------------------------------------------------------------

@@ -36,18 +36,42 @@ constexpr int kStopped = 128 + SIGTERM;
 
 std::uint32_t number_of(const Child& child) { return static_cast<std::uint32_t>(child.pid()); }
 
+// What a process does that is asked to stop.
+enum class Manner { dies, tidies, is_deaf };
+constexpr int kTidied = 7;
+
+// Waited for, not handled: in the child of a test that has threads ThreadSanitizer may never come
+// to run a handler.
+void block_termination() {
+  sigset_t termination;
+  ::sigemptyset(&termination);
+  ::sigaddset(&termination, SIGTERM);
+  ::pthread_sigmask(SIG_BLOCK, &termination, nullptr);
+}
+void await_termination() {
+  sigset_t termination;
+  ::sigemptyset(&termination);
+  ::sigaddset(&termination, SIGTERM);
+  int number = 0;
+  while (::sigwait(&termination, &number) != 0) {
+  }
+}
+
 struct Fixture {
   ScratchSegment segment{small_segment()};
   Registry registry = segment.attach();
 
   // The body of a process that holds a name for itself.
-  [[nodiscard]] auto holder(const std::string& name, void (*on_stop)(int) = SIG_DFL) const {
-    return [this, name, on_stop](const Parent& parent) {
-      ::signal(SIGTERM, on_stop);
+  [[nodiscard]] auto holder(const std::string& name, Manner manner = Manner::dies) const {
+    return [this, name, manner](const Parent& parent) {
+      if (manner == Manner::tidies) block_termination();
+      if (manner == Manner::is_deaf) ::signal(SIGTERM, SIG_IGN);
       auto own = segment.attach();
       own.register_service(name).value().release();
       parent.tell();
-      parent.linger();
+      if (manner != Manner::tidies) parent.linger();
+      await_termination();
+      ::_exit(kTidied);
     };
   }
   // Of the owners of everything that is registered.
@@ -73,17 +97,17 @@ BOOST_FIXTURE_TEST_SUITE(termination, Fixture)
 
 BOOST_AUTO_TEST_CASE(an_owner_that_listens_ends_by_itself) {
   Child plain(holder("a/plain"));
-  Child tidies(holder("a/tidies", [](int) { ::_exit(7); }));
+  Child tidies(holder("a/tidies", Manner::tidies));
   plain.await();
   tidies.await();
   ended_are(terminate(kLong), {number_of(plain), number_of(tidies)});
   BOOST_TEST(plain.reap() == kStopped);
-  BOOST_TEST(tidies.reap() == 7);
+  BOOST_TEST(tidies.reap() == kTidied);
   BOOST_TEST(registry.list()->empty());
 }
 
 BOOST_AUTO_TEST_CASE(an_owner_that_does_not_listen_is_killed_after_the_grace) {
-  Child deaf(holder("a/deaf", SIG_IGN));
+  Child deaf(holder("a/deaf", Manner::is_deaf));
   deaf.await();
   const auto begin = std::chrono::steady_clock::now();
   ended_are(terminate(50ms), {number_of(deaf)});
@@ -92,24 +116,25 @@ BOOST_AUTO_TEST_CASE(an_owner_that_does_not_listen_is_killed_after_the_grace) {
 }
 
 BOOST_AUTO_TEST_CASE(a_stopped_owner_is_woken_to_see_to_it) {
-  Child child(holder("a/stopped", [](int) { ::_exit(7); }));
+  Child child(holder("a/stopped", Manner::tidies));
   child.await();
   child.stop();
   ended_are(terminate(kLong), {number_of(child)});
-  BOOST_TEST(child.reap() == 7);
+  BOOST_TEST(child.reap() == kTidied);
 }
 
 BOOST_AUTO_TEST_CASE(an_owner_of_many_names_is_asked_once) {
-  static const Parent* asked = nullptr;
   Child child([&](const Parent& parent) {
-    asked = &parent;
-    ::signal(SIGTERM, [](int) { asked->tell(); });
+    block_termination();
     auto own = segment.attach();
     for (int i = 0; i < 20; ++i) {
       own.register_service("a/" + std::to_string(i)).value().release();
     }
     parent.tell();
-    stay_until_killed();
+    for (;;) {
+      await_termination();
+      parent.tell();
+    }
   });
   child.await();
   ended_are(terminate(2s), {number_of(child)});
