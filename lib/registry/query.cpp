@@ -5,11 +5,7 @@
 #include <charconv>
 #include <compare>
 
-#include "core/attachment.hpp"
-#include "core/listing.hpp"
 #include "registry/names.hpp"
-#include "registry/reading.hpp"
-#include "shmreg/registry.hpp"
 #include "sys/glob.hpp"
 
 namespace shmreg {
@@ -227,25 +223,6 @@ bool Query::matches(const Service& service) const {
   }
   return std::all_of(where.begin(), where.end(),
                      [&](const MetadataCondition& condition) { return condition.holds(service); });
-}
-
-Result<std::vector<Service>> Registry::query(const Query& query) const {
-  if (Status checked = query.check(); !checked) return checked;
-  std::optional<std::string_view> only;
-  if (query.namespace_name && !query.and_below) only = *query.namespace_name;
-  std::vector<Service> matching;
-  std::vector<Service> services;
-  const core::Segment& segment = attachment_->segment();
-  for (std::uint32_t p = 0; p < segment.geometry().partitions; ++p) {
-    services.clear();
-    const Errc outcome = core::read_partition(segment, attachment_->watch(), p, only, services);
-    if (outcome != Errc::ok) return reading_failed(segment, outcome);
-    for (Service& service : services) {
-      if (query.matches(service)) matching.push_back(std::move(service));
-    }
-  }
-  if (Status whole = segment.check_whole(); !whole) return whole;
-  return matching;
 }
 
 }  // namespace shmreg

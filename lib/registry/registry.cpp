@@ -1,21 +1,17 @@
 #include "shmreg/registry.hpp"
 
 #include <algorithm>
-#include <map>
-#include <new>
 
 #include "core/attachment.hpp"
 #include "core/instances.hpp"
-#include "core/listing.hpp"
 #include "core/lookup.hpp"
-#include "core/process_table.hpp"
 #include "core/reclaim.hpp"
 #include "core/registrar.hpp"
 #include "core/service_table.hpp"
 #include "registry/names.hpp"
 #include "registry/reading.hpp"
 #include "registry/trust.hpp"
-#include "sys/kernel_mark.hpp"
+#include "sys/process.hpp"
 
 namespace shmreg {
 namespace {
@@ -263,82 +259,6 @@ Result<std::vector<Service>> Registry::lookup_all(std::string_view service) cons
   return services;
 }
 
-namespace {
-
-// Room for all at once, by what the partitions count. A hint, and perhaps another's bytes: what it
-// asks for too much need not be there.
-void reserve_for_all(const core::Segment& segment, std::vector<Service>& services) {
-  std::uint64_t count = 0;
-  for (std::uint32_t p = 0; p < segment.geometry().partitions; ++p) {
-    count += segment.partition(p).services.load(std::memory_order_relaxed);
-  }
-  const std::uint64_t most = segment.open_end() / layout::kSizeClasses.front().record_bytes;
-  try {
-    services.reserve(std::min(count, most));
-  } catch (const std::bad_alloc&) {  // then it grows as it is filled
-  }
-}
-
-}  // namespace
-
-Result<std::vector<Service>> Registry::list(std::optional<std::string_view> namespace_name) const {
-  if (namespace_name) {
-    if (Status checked = check_namespace(*namespace_name); !checked) return checked;
-  }
-  std::vector<Service> services;
-  const core::Segment& segment = attachment_->segment();
-  if (!namespace_name) reserve_for_all(segment, services);
-  for (std::uint32_t p = 0; p < segment.geometry().partitions; ++p) {
-    const Errc outcome =
-        core::read_partition(segment, attachment_->watch(), p, namespace_name, services);
-    if (outcome != Errc::ok) return reading_failed(segment, outcome);
-  }
-  if (Status whole = segment.check_whole(); !whole) return whole;
-  return services;
-}
-
-Result<std::uint64_t> Registry::count(std::optional<std::string_view> namespace_name) const {
-  if (namespace_name) {
-    if (Status checked = check_namespace(*namespace_name); !checked) return checked;
-  }
-  std::uint64_t count = 0;
-  std::vector<Service> services;
-  const core::Segment& segment = attachment_->segment();
-  for (std::uint32_t p = 0; p < segment.geometry().partitions; ++p) {
-    services.clear();
-    const Errc outcome =
-        core::read_partition(segment, attachment_->watch(), p, namespace_name, services);
-    if (outcome != Errc::ok) return reading_failed(segment, outcome);
-    count += services.size();
-  }
-  if (Status whole = segment.check_whole(); !whole) return whole;
-  return count;
-}
-
-Result<std::vector<NamespaceCount>> Registry::namespaces() const {
-  std::map<std::string, std::uint64_t, std::less<>> counts;
-  std::vector<Service> services;
-  const core::Segment& segment = attachment_->segment();
-  for (std::uint32_t p = 0; p < segment.geometry().partitions; ++p) {
-    services.clear();
-    const Errc outcome =
-        core::read_partition(segment, attachment_->watch(), p, std::nullopt, services);
-    if (outcome != Errc::ok) return reading_failed(segment, outcome);
-    for (const Service& service : services) {
-      const auto found = counts.find(service.namespace_name());
-      if (found != counts.end()) {
-        ++found->second;
-      } else {
-        counts.emplace(service.namespace_name(), 1);
-      }
-    }
-  }
-  if (Status whole = segment.check_whole(); !whole) return whole;
-  std::vector<NamespaceCount> all;
-  for (auto& [name, count] : counts) all.push_back({name, count});
-  return all;
-}
-
 Status Registry::set_health(std::string_view service, Health health,
                             std::optional<std::uint64_t> id) {
   const Result<std::string> key = full_name(service);
@@ -365,106 +285,6 @@ Result<std::uint32_t> Registry::repair() {
     if (lock.repaired()) ++repaired;
   }
   return writer.segment->if_whole(Result<std::uint32_t>(repaired));
-}
-
-Result<RegistryInfo> Registry::info() const {
-  const core::Segment& segment = attachment_->segment();
-  RegistryInfo info;
-  info.segment = segment.file_name().substr(core::kFilePrefix.size());
-  info.layout_major = segment.identity().layout_major;
-  info.layout_minor = segment.identity().layout_minor;
-  info.created_at_ns = segment.identity().created_at_ns;
-  info.partitions = segment.geometry().partitions;
-  info.max_processes = segment.geometry().max_processes;
-  info.bytes_limit = segment.geometry().bytes_limit;
-  const Result<sys::FileStatus> status = segment.file().status();
-  if (!status) return status.status();
-  info.bytes_used = status.value().allocated_bytes;
-  for (std::uint32_t p = 0; p < info.partitions; ++p) {
-    const layout::Partition& partition = segment.partition(p);
-    info.changes += partition.change_counter.load(std::memory_order_acquire);
-    const auto index =
-        layout::IndexDescriptor::of(partition.descriptor.load(std::memory_order_acquire));
-    const double used = static_cast<double>(partition.services.load(std::memory_order_relaxed)) +
-                        static_cast<double>(partition.tombstones.load(std::memory_order_relaxed));
-    if (segment.slots(index) != nullptr) {
-      info.load_factor_max =
-          std::max(info.load_factor_max, used / static_cast<double>(index.slots()));
-    }
-  }
-  const Result<std::vector<NamespaceCount>> spaces = namespaces();
-  if (!spaces) return spaces.status();
-  info.namespaces = spaces->size();
-  for (const NamespaceCount& space : *spaces) info.services += space.services;
-  info.processes = core::count_processes(segment);
-  info.liveness = sys::kernel_marks_ends() ? Liveness::kernel_mark : Liveness::byte_lock;
-  if (Status whole = segment.check_whole(); !whole) return whole;
-  return info;
-}
-
-Result<std::vector<ProcessInfo>> Registry::processes() const {
-  const core::Segment& segment = attachment_->segment();
-  const std::uint64_t own_namespace = sys::own_identity().pid_namespace;
-  std::vector<ProcessInfo> processes;
-  for (std::uint32_t e = 0; e < segment.geometry().max_processes; ++e) {
-    layout::ProcessEntry& entry = segment.entry(e);
-    const auto state =
-        layout::MarkState::of(entry.mark_and_generation.load(std::memory_order_acquire));
-    const layout::EntryLife life{e, state.generation};
-    if (state.generation == 0 || core::proven_gone(segment, life)) continue;
-    const auto identity = core::identity_of_entry(segment, life);
-    if (!identity) continue;
-    ProcessInfo info;
-    info.entry = e;
-    info.pid = identity->process.pid;
-    info.pid_namespace = identity->process.pid_namespace;
-    info.program = identity->program;
-    info.attached_at_ns =
-        static_cast<std::int64_t>(entry.attached_at_ns.load(std::memory_order_relaxed));
-    info.liveness = entry.liveness.load(std::memory_order_relaxed) == core::kByteLock
-                        ? Liveness::byte_lock
-                        : Liveness::kernel_mark;
-    for (std::uint32_t p = 0; p < segment.geometry().partitions; ++p) {
-      const layout::OwnerList& list = segment.owner_list(e, p);
-      if (list.generation.load(std::memory_order_relaxed) == life.generation) {
-        info.services += list.count.load(std::memory_order_relaxed);
-      }
-    }
-    if (info.pid_namespace == own_namespace && own_namespace != 0) {
-      const sys::RunState run = sys::run_state_of(info.pid);
-      if (run == sys::RunState::stopped) info.state = ProcessState::stopped;
-      if (run == sys::RunState::dumping_core) info.state = ProcessState::dumping_core;
-    }
-    if (!core::entry_lives(segment, life)) info.state = ProcessState::dying;
-    const std::uint32_t waiting = entry.waiting_for.load(std::memory_order_relaxed);
-    if (waiting != 0 && waiting <= segment.geometry().partitions) {
-      const std::uint64_t lock =
-          segment.partition(waiting - 1).lock.load(std::memory_order_acquire);
-      const auto holder = layout::LockHolder::of(lock);
-      info.waiting_for = "partition " + std::to_string(waiting - 1);
-      if (lock != 0) {
-        *info.waiting_for +=
-            ", locked by " + core::describe_entry(segment, {holder.entry, holder.generation});
-      }
-    }
-    processes.push_back(std::move(info));
-  }
-  if (Status whole = segment.check_whole(); !whole) return whole;
-  return processes;
-}
-
-std::string_view to_string(ProcessState state) noexcept {
-  switch (state) {
-    case ProcessState::running:
-      return "running";
-    case ProcessState::stopped:
-      return "stopped";
-    case ProcessState::dumping_core:
-      return "dumping_core";
-    case ProcessState::dying:
-      break;
-  }
-  return "dying";
 }
 
 const char* version() noexcept { return SHMREG_VERSION; }
