@@ -4,52 +4,21 @@
 
 #include "core/attachment.hpp"
 #include "core/last_change.hpp"
-#include "core/record_copy.hpp"
-#include "core/service_access.hpp"
 #include "registry/names.hpp"
+#include "registry/owner_process.hpp"
 #include "shmreg/registry.hpp"
 #include "sys/process.hpp"
 
 namespace shmreg {
-namespace {
-
-// The process that owns the service, and its program, as they say of themselves.
-struct OwnerProcess {
-  sys::ProcessIdentity identity;
-  std::string program;
-};
-
-std::optional<OwnerProcess> process_of(const core::Segment& segment, const Service& service) {
-  const auto view = core::RecordView::of(core::ServiceAccess::image(service));
-  if (!view) return std::nullopt;
-  const core::RecordOwner owner = core::owner_of(segment, *view);
-  if (owner.process) {
-    OwnerProcess found{*owner.process, ""};
-    const bool here = owner.process->pid_namespace == sys::own_identity().pid_namespace;
-    // The number may be another process's by now.
-    if (here && sys::identity_of(owner.process->pid) == owner.process) {
-      found.program = sys::program_of(owner.process->pid);
-    }
-    return found;
-  }
-  if (owner.kind != OwnerKind::process || !owner.life) return std::nullopt;
-  auto identity = core::identity_of_entry(segment, *owner.life);
-  if (!identity) return std::nullopt;
-  return OwnerProcess{identity->process, std::move(identity->program)};
-}
-
-}  // namespace
-
 Result<ServiceInfo> Registry::service_info(std::string_view service) const {
   Result<Service> found = lookup(service);
   if (!found) return found.status();
   ServiceInfo info;
   info.service = std::move(found).value();
-  auto owner = process_of(attachment_->segment(), info.service);
+  auto owner = owner_process(attachment_->segment(), info.service);
   if (!owner) return info;
   info.program = std::move(owner->program);
-  const std::uint64_t own_namespace = sys::own_identity().pid_namespace;
-  if (own_namespace == 0 || owner->identity.pid_namespace != own_namespace) return info;
+  if (!owner->is_here()) return info;
   if (owner->identity.start_ticks != 0) {
     info.process_age_ns = sys::age_ns_of(owner->identity.start_ticks);
   }
@@ -87,7 +56,7 @@ Result<std::optional<LastKnown>> Registry::last_known(std::string_view service) 
   last.end = end.kind;
   last.at_ns = end.at_ns;
   last.service = std::move(end.service);
-  if (auto owner = process_of(segment, last.service)) last.program = std::move(owner->program);
+  if (auto owner = owner_process(segment, last.service)) last.program = std::move(owner->program);
   return std::optional<LastKnown>(std::move(last));
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/attachment.hpp"
+#include "registry/owner_process.hpp"
 #include "sys/pidfd.hpp"
 #include "sys/process.hpp"
 
@@ -16,18 +18,6 @@ using sys::SignalFate;
 
 // How long the kernel may take to end what it was told to kill.
 constexpr std::chrono::seconds kKillTime{5};
-
-// Pids that attached processes of other PID namespaces have: here they are somebody else's.
-std::set<std::uint32_t> foreign_pids(const Registry& registry) {
-  std::set<std::uint32_t> foreign;
-  const auto processes = registry.processes();
-  if (!processes) return foreign;
-  const std::uint64_t own = sys::own_identity().pid_namespace;
-  for (const ProcessInfo& process : *processes) {
-    if (own == 0 || process.pid_namespace != own) foreign.insert(process.pid);
-  }
-  return foreign;
-}
 
 // Waits until all have ended, or the time is out; moves those that have to `ended`.
 void await_ends(std::vector<PidFd>& asked, std::chrono::milliseconds time,
@@ -65,7 +55,7 @@ Termination terminate_owners(const Registry& registry, const std::vector<Service
   Termination outcome;
   sys::raise_descriptor_limit();
   const auto spared = sys::own_line();
-  const auto foreign = foreign_pids(registry);
+  const core::Segment& segment = registry.attachment_->segment();
   std::set<std::uint32_t> seen;
   std::vector<PidFd> asked;
   const auto refuse = [&](const PidFd& process, SignalFate fate) {
@@ -75,10 +65,10 @@ Termination terminate_owners(const Registry& registry, const std::vector<Service
   for (const Service& service : services) {
     const std::uint32_t pid = service.pid();
     if (pid == 0 || spared.contains(pid) || seen.contains(pid)) continue;
-    // `unknown` is a pid of another PID namespace. A process known by its mark lives wherever it
-    // is: its pid is of here only if it says so.
     if (service.alive() != Alive::yes) continue;
-    if (service.owner() == OwnerKind::process && foreign.contains(pid)) continue;
+    // One that is known by its mark, or its wrapper's, lives wherever it is.
+    const auto owner = owner_process(segment, service);
+    if (!owner || !owner->is_here()) continue;
     PidFd process(pid);
     if (const SignalFate fate = process.opened(); fate != SignalFate::ok) {
       if (fate == SignalFate::no_such_process || !seen.insert(pid).second) continue;

@@ -19,6 +19,7 @@
 #include "shmreg/registry.hpp"
 #include "support/child.hpp"
 #include "support/chosen_pid.hpp"
+#include "support/resources.hpp"
 #include "support/scratch_segment.hpp"
 #include "support/skipped.hpp"
 
@@ -281,6 +282,57 @@ BOOST_AUTO_TEST_CASE(who_has_the_number_of_an_owner_in_another_pid_namespace_is_
   BOOST_TEST(registry.lookup("a/beside")->pid() == number);
   ended_are(terminate(kLong), {});
   is_untouched(bystander);
+  BOOST_TEST(registry.lookup("a/beside").ok());
+}
+
+BOOST_AUTO_TEST_CASE(whom_a_wrapper_in_another_pid_namespace_holds_is_left_alone) {
+  if (!may_make_pid_namespaces()) return skipped("no PID namespace can be made here");
+  if (!a_child_may([] { return mount_own_proc(); })) return skipped("may not mount a /proc");
+  Child bystander([](const Parent& parent) { parent.linger(); });
+  Child beside(
+      [&](const Parent& parent) {
+        const pid_t twin = fork_as(bystander.pid());
+        if (twin != 0) {
+          if (twin < 0) parent.tell(0);
+          parent.linger();
+        }
+        CHILD_CHECK(mount_own_proc());
+        auto own = segment.attach();
+        CHILD_CHECK(own.register_for(Owner::process(::getpid(), true), "a/wrapped").ok());
+        parent.tell(static_cast<std::uint64_t>(::getpid()));
+        stay_until_killed();
+      },
+      Birth::new_pid_namespace);
+  if (beside.hear() == 0) return skipped("no process can be given a number here");
+  BOOST_TEST_REQUIRE(registry.lookup("a/wrapped").ok());
+  BOOST_TEST((registry.lookup("a/wrapped")->alive() == Alive::yes));
+  BOOST_TEST(registry.lookup("a/wrapped")->pid() == number_of(bystander));
+  ended_are(terminate(kLong), {});
+  is_untouched(bystander);
+  BOOST_TEST(registry.lookup("a/wrapped").ok());
+}
+
+BOOST_AUTO_TEST_CASE(an_owner_whose_number_somebody_has_in_another_pid_namespace_is_asked) {
+  if (!may_make_pid_namespaces()) return skipped("no PID namespace can be made here");
+  Child here(holder("a/here"));
+  here.await();
+  Child beside(
+      [&](const Parent& parent) {
+        const pid_t twin = fork_as(here.pid());
+        if (twin != 0) {
+          if (twin < 0) parent.tell(0);
+          parent.linger();
+        }
+        auto own = segment.attach();
+        own.register_service("a/beside").value().release();
+        parent.tell(1);
+        stay_until_killed();
+      },
+      Birth::new_pid_namespace);
+  if (beside.hear() == 0) return skipped("no process can be given a number here");
+  BOOST_TEST_REQUIRE(registry.lookup("a/beside")->pid() == number_of(here));
+  ended_are(terminate(kLong), {number_of(here)});
+  BOOST_TEST(here.reap() == kStopped);
   BOOST_TEST(registry.lookup("a/beside").ok());
 }
 

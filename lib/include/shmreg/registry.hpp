@@ -115,6 +115,7 @@ class Owner {
 };
 
 class Registry;
+struct Termination;
 
 // Holds a registration of this process and unregisters it when destroyed, or when another one is
 // moved into it. Destroying it in a forked child, or after the name was lost, does nothing.
@@ -350,6 +351,9 @@ class SHMREG_API Registry {
 
  private:
   friend class ServiceRef;
+  friend Termination terminate_owners(const Registry& registry,
+                                      const std::vector<Service>& services,
+                                      std::chrono::milliseconds grace);
   explicit Registry(std::shared_ptr<core::Attachment> attachment);
   std::shared_ptr<core::Attachment> attachment_;
 };

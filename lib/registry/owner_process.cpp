@@ -1,0 +1,34 @@
+#include "registry/owner_process.hpp"
+
+#include <utility>
+
+#include "core/liveness.hpp"
+#include "core/record_copy.hpp"
+#include "core/service_access.hpp"
+
+namespace shmreg {
+
+bool OwnerProcess::is_here() const {
+  const std::uint64_t own = sys::own_identity().pid_namespace;
+  return own != 0 && identity.pid_namespace == own;
+}
+
+std::optional<OwnerProcess> owner_process(const core::Segment& segment, const Service& service) {
+  const auto view = core::RecordView::of(core::ServiceAccess::image(service));
+  if (!view) return std::nullopt;
+  const core::RecordOwner owner = core::owner_of(segment, *view);
+  if (owner.process) {
+    OwnerProcess found{*owner.process, ""};
+    // The number may be another process's by now.
+    if (found.is_here() && sys::identity_of(owner.process->pid) == owner.process) {
+      found.program = sys::program_of(owner.process->pid);
+    }
+    return found;
+  }
+  if (owner.kind != OwnerKind::process || !owner.life) return std::nullopt;
+  auto identity = core::identity_of_entry(segment, *owner.life);
+  if (!identity) return std::nullopt;
+  return OwnerProcess{identity->process, std::move(identity->program)};
+}
+
+}  // namespace shmreg
