@@ -19,7 +19,8 @@ WatchEventKind end_of(ChangeKind kind) noexcept {
 
 }  // namespace
 
-bool find_last_end(const Segment& segment, PidWatch& watch, std::string_view key, WatchEvent& end) {
+bool find_last_end(const Segment& segment, PidWatch& watch, std::string_view key, WatchEvent& end,
+                   std::optional<std::uint64_t> id) {
   const std::uint32_t partition = segment.partition_of(hash_key(key, segment.hash_seed()));
   std::uint64_t count = segment.partition(partition).change_counter.load(std::memory_order_acquire);
   // What has gone from the log has gone for good: going back ends there.
@@ -29,7 +30,7 @@ bool find_last_end(const Segment& segment, PidWatch& watch, std::string_view key
     const ChangeFate fate = read_change(segment, partition, count, change);
     if (fate == ChangeFate::pending) continue;  // whether it has happened is not known
     if (fate != ChangeFate::read) return false;
-    if (change.kind == ChangeKind::none) continue;
+    if (change.kind == ChangeKind::none || (id && change.id != *id)) continue;
     Service record;
     if (read_changed_record(segment, partition, count, change, record) != ChangeFate::read) {
       return false;

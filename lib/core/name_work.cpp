@@ -7,8 +7,10 @@ namespace shmreg::core {
 using layout::AnchorState;
 using layout::HealthCell;
 
-Status NameWork::open() {
-  if (Status locked = lock_.acquire(segment_.partition_of(name_.hash)); !locked) return locked;
+Status NameWork::open(PartitionLock::Wait wait) {
+  if (Status locked = lock_.acquire(segment_.partition_of(name_.hash), wait); !locked) {
+    return locked;
+  }
   work_.emplace(writer_, lock_);
   index_.emplace(segment_, lock_.partition());
   return check_index();

@@ -17,7 +17,7 @@ class NameWork {
       : writer_(writer), segment_(*writer.segment), name_(name), lock_(writer) {}
 
   // Takes the lock. timed_out, corrupt, as PartitionLock::acquire.
-  [[nodiscard]] Status open();
+  [[nodiscard]] Status open(PartitionLock::Wait wait = PartitionLock::Wait::yes);
   // After open().
   [[nodiscard]] PartitionWork& work() noexcept { return *work_; }
   [[nodiscard]] WriterIndex& index() noexcept { return *index_; }

@@ -179,7 +179,7 @@ Status ServiceTable::set_health(const HashedName& key, std::optional<std::uint64
 
 Result<bool> ServiceTable::remove_if_ended(const HashedName& key, std::uint64_t id) {
   NameWork name(writer_, key);
-  if (Status opened = name.open(); !opened) return opened;
+  if (Status opened = name.open(PartitionLock::Wait::no); !opened) return opened;
   NameWork::Found found;
   if (!name.find(id, found) || found.record.view().header().id != id ||
       name.work().alive(found.record.view()) != Alive::no) {

@@ -26,6 +26,8 @@ WatchPump::~WatchPump() {
 }
 
 Status WatchPump::start() {
+  // Whoever has the descriptor misses nothing that happens from now on.
+  if (Status begun = watcher_->begin(); !begun) return begun;
   const bool cancelled = watcher_->take_cancel();
   if (Status started = background_.start([this] { run(); }); !started) {
     if (cancelled) watcher_->cancel();
@@ -35,26 +37,28 @@ Status WatchPump::start() {
   return {};
 }
 
-Result<bool> WatchPump::follow(WatchEvent& event) {
+// One event more, or why there is none.
+Status WatchPump::follow() {
   try {
-    return watcher_->next(event, std::nullopt);
-  } catch (const std::exception& error) {  // out of memory
-    return Status(Errc::no_space, std::string("cannot watch: ") + error.what());
+    WatchEvent event;
+    const Result<bool> any = watcher_->next(event, std::nullopt);
+    if (!any) return any.status();
+    const std::lock_guard<std::mutex> guard(mutex_);
+    if (*any) events_.push_back(std::move(event));
+    return {};
+  } catch (const std::exception&) {  // out of memory, in which there is none for words either
+    return Status(Errc::no_space);
   }
 }
 
 void WatchPump::run() {
   for (;;) {
-    WatchEvent event;
-    const Result<bool> outcome = follow(event);
+    Status outcome = follow();
     std::unique_lock<std::mutex> guard(mutex_);
     if (stopping_) return;
-    if (outcome.ok()) {
-      if (!*outcome) continue;
-      events_.push_back(std::move(event));
-    } else if (outcome.code() != Errc::cancelled) {
-      failure_ = outcome.status();
+    if (!outcome.ok() && outcome.code() != Errc::cancelled) {
       final_ = outcome.code() == Errc::segment_retired || outcome.code() == Errc::corrupt;
+      failure_ = std::move(outcome);
     }
     background_.event().raise();
     // What may pass is tried again once it has been told.

@@ -43,7 +43,7 @@ class WatchPump {
 
  private:
   void run();
-  [[nodiscard]] Result<bool> follow(WatchEvent& event);
+  [[nodiscard]] Status follow();
 
   std::unique_ptr<Watcher> watcher_;
   WatchOptions options_;

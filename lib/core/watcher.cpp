@@ -270,8 +270,11 @@ void Watcher::look_for_ends() {
     Known& known = known_.at(id);
     if (write) {
       const HashedName name = hashed(known.service.full_name(), segment.hash_seed());
-      (void)ServiceTable(writer).remove_if_ended(name, id).ok();
-      continue;
+      const auto removed = ServiceTable(writer).remove_if_ended(name, id);
+      if (removed.code() != Errc::busy) continue;
+      // Not waited for. Where the lock is held on and on, it is told without being written down.
+      if (known.ended_ns == 0) known.ended_ns = now;
+      if (now - known.ended_ns < kStuckNs) continue;
     }
     WatchEvent event;
     event.kind =
@@ -297,16 +300,20 @@ std::chrono::nanoseconds Watcher::slice(std::optional<std::uint64_t> deadline_ns
   return std::chrono::nanoseconds(until > now ? until - now : 0);
 }
 
+Status Watcher::begin() {
+  if (begun_) return {};
+  (void)may_write();  // where it may, so that deaths beside it are told at once
+  if (Status begun = take_snapshot(/*anew=*/false); !begun) return begun;
+  begun_ = true;
+  return {};
+}
+
 Result<bool> Watcher::next(WatchEvent& event, std::optional<std::chrono::nanoseconds> timeout,
                            bool return_on_signal) {
   const Segment& segment = attachment_->segment();
   std::optional<std::uint64_t> deadline_ns;
   if (timeout) deadline_ns = sys::monotonic_clock_ns() + ns_of(*timeout);
-  if (!begun_) {
-    (void)may_write();  // where it may, so that deaths beside it are told at once
-    if (Status begun = take_snapshot(/*anew=*/false); !begun) return begun;
-    begun_ = true;
-  }
+  if (Status begun = begin(); !begun) return begun;
   for (;;) {
     if (!segment.whole()) return Segment::truncated();
     if (!events_.empty()) {

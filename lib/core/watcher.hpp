@@ -49,6 +49,8 @@ class Watcher {
  public:
   Watcher(std::shared_ptr<Attachment> attachment, WatchScope scope);
 
+  // Takes the state from which changes are told; what next() does first where nobody has.
+  [[nodiscard]] Status begin();
   [[nodiscard]] Result<bool> next(WatchEvent& event,
                                   std::optional<std::chrono::nanoseconds> timeout,
                                   bool return_on_signal = false);
@@ -63,7 +65,8 @@ class Watcher {
  private:
   struct Known {
     Service service;
-    std::uint64_t told = 0;  // the last change number
+    std::uint64_t told = 0;      // the last change number
+    std::uint64_t ended_ns = 0;  // since when its end could not be written down; 0: it has not
     RecordOwner owner;
     std::uint32_t cell = 0;
   };

@@ -9,7 +9,10 @@
 #include <optional>
 #include <thread>
 
+#include "core/attachment.hpp"
+#include "core/last_change.hpp"
 #include "core/printable.hpp"
+#include "registry/standing.hpp"
 #include "shmreg/registry.hpp"
 #include "sys/fork_epoch.hpp"
 #include "sys/thread.hpp"
@@ -169,14 +172,14 @@ HealthCheck Registry::health_check(std::string_view service, HealthCheckFunction
     }
   }
   // How it works is not for the function to know where there is nobody any more.
-  Service now;
-  if (lookup(check.service.full_name(), now) == Errc::not_found) {
-    const auto last = last_known(check.service.full_name());
-    if (last && *last && (*last)->end == WatchEventKind::died &&
-        (*last)->service.id() == check.service.id()) {
-      std::string message = dead(check.service);
-      return finished(std::move(check), Outcome::process_dead, std::move(message));
-    }
+  WatchEvent end;
+  const std::uint64_t id = check.service.id();
+  if (const std::string full(check.service.full_name());
+      !stands(*attachment_, full, id) &&
+      core::find_last_end(attachment_->segment(), attachment_->watch(), full, end, id) &&
+      end.kind == WatchEventKind::died) {
+    std::string message = dead(check.service);
+    return finished(std::move(check), Outcome::process_dead, std::move(message));
   }
   const std::string said = core::printable(check.value);
   switch (outcome) {

@@ -1,44 +1,17 @@
-#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "core/attachment.hpp"
 #include "core/background.hpp"
-#include "core/change_log.hpp"
 #include "core/index.hpp"
-#include "core/instances.hpp"
-#include "core/lookup.hpp"
-#include "core/service_access.hpp"
 #include "core/service_table.hpp"
 #include "registry/names.hpp"
+#include "registry/standing.hpp"
 #include "shmreg/registry.hpp"
 #include "sys/fork_epoch.hpp"
 #include "sys/futex.hpp"
 
 namespace shmreg {
-namespace {
-
-// Whether what stands under the name, or one of its instances, has that id. What cannot be read
-// just now is no loss.
-bool stands(core::Attachment& attachment, const std::string& name, std::uint64_t id) {
-  const core::Segment& segment = attachment.segment();
-  if (attachment.segment_lost()) return false;
-  Service found;
-  std::vector<Service> instances;
-  Errc outcome = core::lookup_at(segment, attachment.watch(), name,
-                                 core::hash_key(name, segment.hash_seed()), 0, found);
-  if (outcome == Errc::ok && core::is_anchor(found)) {
-    outcome = core::lookup_all(segment, attachment.watch(), name, instances);
-    const auto same = [&](const Service& each) { return each.id() == id; };
-    if (outcome == Errc::ok) return std::any_of(instances.begin(), instances.end(), same);
-  }
-  if (!segment.whole()) return false;
-  if (outcome == Errc::ok) return found.id() == id;
-  return outcome == Errc::busy;
-}
-
-}  // namespace
-
 struct Registration::LossNotice {
   std::shared_ptr<core::Attachment> attachment;
   std::string full_name;
@@ -55,9 +28,12 @@ struct Registration::LossNotice {
           {&background.stop_word(), 0},
           {&word.sequence, word.sequence.load(std::memory_order_seq_cst)}};
       word.awaited.exchange(1, std::memory_order_seq_cst);
-      if (!stands(*attachment, full_name, id)) {
-        background.event().raise();
-        return;
+      try {
+        if (!stands(*attachment, full_name, id)) {
+          background.event().raise();
+          return;
+        }
+      } catch (const std::exception&) {  // out of memory: looked at again
       }
       (void)sys::futex_wait_any(words, kSlice);
     }
@@ -154,8 +130,11 @@ Result<bool> Registration::unregister() {
   if (Status ready = attachment_->writer(writer); !ready) return ready;
   Result<bool> removed = writer.segment->if_whole(core::ServiceTable(writer).remove(
       core::hashed(full_name_, writer.segment->hash_seed()), id_, false));
-  // A lock that was not to be had in time leaves the handle as it is: it can be tried again.
-  if (removed.code() == Errc::timed_out) return removed;
+  // A lock that was not to be had leaves the handle as it is: it can be tried again.
+  const Errc outcome = removed.code();
+  if (outcome == Errc::timed_out || outcome == Errc::nested_call || outcome == Errc::no_space) {
+    return removed;
+  }
   forget_notice();
   attachment_.reset();
   return removed;

@@ -101,6 +101,48 @@ BOOST_AUTO_TEST_CASE(a_watch_is_readable_while_there_are_events) {
   BOOST_TEST(!readable(descriptor, 200));
 }
 
+// Claim: a watch begins when its descriptor is had. Method: what happens right after, many times.
+BOOST_AUTO_TEST_CASE(what_happens_right_after_a_watch_got_its_descriptor_is_told) {
+  for (int i = 0; i < 50; ++i) {
+    Watch watch = registry.watch("a/").value();
+    BOOST_TEST_REQUIRE(watch.descriptor().ok());
+    add("a/x");
+    BOOST_TEST_REQUIRE(registry.unregister("a/x", {.force = true}).value());
+    WatchEvent event;
+    BOOST_TEST_REQUIRE(watch.next(event, 10s).value());
+    BOOST_TEST_REQUIRE((event.kind == WatchEventKind::registered));
+    BOOST_TEST_REQUIRE(watch.next(event, 10s).value());
+    BOOST_TEST_REQUIRE((event.kind == WatchEventKind::unregistered));
+  }
+}
+
+// Claim: no call of a watch is a cancellation point. Method: threads that are cancelled before and
+// while they are in it go on to their ends; one that is cancelled there would end the process,
+// since the library unwinds nothing.
+BOOST_AUTO_TEST_CASE(a_thread_is_not_cancelled_in_a_watch) {
+  Watch watch = registry.watch("a/").value();
+  BOOST_TEST_REQUIRE(watch.descriptor().ok());
+  for (int i = 0; i < 20; ++i) {
+    std::atomic<bool> begun{false};
+    std::atomic<int> told{0};
+    std::thread reader([&] {
+      begun = true;
+      for (int n = 0; n < 2; ++n) {
+        WatchEvent event;
+        if (watch.next(event, 10s).value()) ++told;
+      }
+      Watch own = registry.watch("b/").value();
+      (void)own.descriptor().value();
+    });
+    while (!begun) std::this_thread::yield();
+    ::pthread_cancel(reader.native_handle());
+    add("a/x");
+    BOOST_TEST_REQUIRE(registry.unregister("a/x", {.force = true}).value());
+    reader.join();
+    BOOST_TEST_REQUIRE(told == 2);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(what_a_watch_has_told_before_its_descriptor_is_not_told_again) {
   add("a/x");
   Watch watch = registry.watch("a/").value();

@@ -152,6 +152,56 @@ BOOST_AUTO_TEST_CASE(an_owner_that_dies_meanwhile_is_dead_and_not_slow) {
   BOOST_TEST(outcome.value == "connection reset");
 }
 
+BOOST_AUTO_TEST_CASE(a_dead_owner_is_dead_though_another_has_its_name_since) {
+  Child owner([&](const Parent& parent) {
+    auto own = segment.attach();
+    const auto mine = own.register_service("a/x").value();
+    parent.tell();
+    stay_until_killed();
+  });
+  owner.await();
+  const HealthCheck outcome = registry.health_check("a/x", [&](const Service&) {
+    owner.kill();
+    add("a/x");
+    return true;
+  });
+  BOOST_TEST((outcome.outcome == Outcome::process_dead));
+  BOOST_TEST(outcome.service.pid() == static_cast<std::uint32_t>(owner.pid()));
+}
+
+BOOST_AUTO_TEST_CASE(a_dead_instance_is_dead_though_others_live) {
+  const auto shared = [&](Registry& own) {
+    return own.register_service("a/x", {}, {.shared = true}).value();
+  };
+  Child owner([&](const Parent& parent) {
+    auto own = segment.attach();
+    const auto mine = shared(own);
+    parent.tell();
+    stay_until_killed();
+  });
+  owner.await();
+  const auto other = shared(registry);
+  bool killed = false;
+  for (int i = 0; i < 10 && !killed; ++i) {
+    const HealthCheck outcome = registry.health_check("a/x", [&](const Service& found) {
+      killed = found.pid() == static_cast<std::uint32_t>(owner.pid());
+      if (killed) owner.kill();
+      return Verdict::failed("connection reset");
+    });
+    BOOST_TEST((outcome.outcome == (killed ? Outcome::process_dead : Outcome::failed)));
+  }
+  BOOST_TEST(killed);
+}
+
+BOOST_AUTO_TEST_CASE(a_replaced_service_is_not_a_dead_one) {
+  add("a/x");
+  const HealthCheck outcome = registry.health_check("a/x", [&](const Service&) {
+    BOOST_TEST(registry.register_for(Owner::permanent(), "a/x", {}, {.replace = true}).ok());
+    return true;
+  });
+  BOOST_TEST((outcome.outcome == Outcome::healthy));
+}
+
 BOOST_AUTO_TEST_CASE(a_dead_owner_is_dead_whatever_the_function_says) {
   Child owner([&](const Parent& parent) {
     auto own = segment.attach();
