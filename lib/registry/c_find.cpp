@@ -121,7 +121,7 @@ int shmreg_list_service(const shmreg_list* list, std::size_t index, shmreg_servi
   });
 }
 
-void shmreg_list_free(shmreg_list* list) { delete list; }
+void shmreg_list_free(shmreg_list* list) { dispose(list); }
 
 int shmreg_count(const shmreg_registry* registry, const char* namespace_name,
                  std::size_t namespace_size, std::uint64_t* count, shmreg_error* error) {
@@ -275,4 +275,4 @@ int shmreg_ref_endpoint(shmreg_ref* ref, char* endpoint, std::size_t capacity,
   });
 }
 
-void shmreg_ref_free(shmreg_ref* ref) { delete ref; }
+void shmreg_ref_free(shmreg_ref* ref) { dispose(ref); }

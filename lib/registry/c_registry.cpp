@@ -113,7 +113,7 @@ int shmreg_report_problem(const shmreg_report* report, std::size_t index, shmreg
   });
 }
 
-void shmreg_report_free(shmreg_report* report) { delete report; }
+void shmreg_report_free(shmreg_report* report) { dispose(report); }
 
 // --- attaching -----------------------------------------------------------------------------------
 
@@ -145,7 +145,7 @@ int shmreg_attach(const char* segment, std::size_t segment_size,
   });
 }
 
-void shmreg_detach(shmreg_registry* registry) { delete registry; }
+void shmreg_detach(shmreg_registry* registry) { dispose(registry); }
 
 int shmreg_writable(const shmreg_registry* registry) {
   return registry != nullptr && registry->registry.writable() ? 1 : 0;
@@ -232,11 +232,12 @@ int shmreg_registration_unregister(shmreg_registration* registration, int* remov
 
 void shmreg_registration_release(shmreg_registration* registration) {
   if (registration == nullptr) return;
+  const sys::NoCancellation no_cancellation;
   registration->registration.release();
   delete registration;
 }
 
-void shmreg_registration_free(shmreg_registration* registration) { delete registration; }
+void shmreg_registration_free(shmreg_registration* registration) { dispose(registration); }
 
 int shmreg_register_many(shmreg_registry* registry, shmreg_bulk_item* items, std::size_t item_size,
                          std::size_t count, shmreg_error* error) {

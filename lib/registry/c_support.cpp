@@ -120,6 +120,7 @@ Outcome take_trust(const shmreg_trust_options* given, TrustOptions& trust) {
   Outcome taken = take(given, known, "shmreg_trust_options");
   if (taken.code() != SHMREG_OK) return taken;
   if (known.owners == nullptr && known.owner_count != 0) return null_pointer("owners");
+  if (known.owner_count > kMostItems) return invalid(kTooMany);
   for (std::size_t i = 0; i < known.owner_count; ++i) {
     trust.trusted_owners.push_back(known.owners[i]);
   }

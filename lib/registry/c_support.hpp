@@ -19,6 +19,7 @@
 
 #include "shmreg.h"
 #include "shmreg/registry.hpp"
+#include "sys/thread.hpp"
 
 // --- handles -------------------------------------------------------------------------------------
 
@@ -60,9 +61,17 @@ class Outcome {
 // Puts an outcome into the caller's error, as much of it as that has room for; returns the code.
 int tell(shmreg_error* error, int code, std::string_view message) noexcept;
 
+// Frees what a handle stands for.
+template <class Handle>
+void dispose(Handle* handle) {
+  const sys::NoCancellation no_cancellation;
+  delete handle;
+}
+
 // Runs a body that returns an Outcome.
 template <class Body>
 int guarded(shmreg_error* error, Body body) {
+  const sys::NoCancellation no_cancellation;
   try {
     const Outcome outcome = body();
     return tell(error, outcome.code(), outcome.message());
@@ -82,24 +91,32 @@ int guarded(shmreg_error* error, Body body) {
 [[nodiscard]] inline std::string_view view(const char* data, std::size_t size) noexcept {
   constexpr std::size_t kLongest = 65'536;
   if (data == nullptr) return {};
-  if (size > std::numeric_limits<std::ptrdiff_t>::max()) return "\x7f";
+  if (size > std::numeric_limits<std::ptrdiff_t>::max()) return "\xff";
   return {data, std::min(size, kLongest + 1)};
 }
 [[nodiscard]] inline std::string_view view(const shmreg_text& text) noexcept {
   return view(text.data, text.size);
 }
 
+// Whether a structure of the caller's says how large it is: asked before anything is done of which
+// it is to tell.
+template <class Struct>
+[[nodiscard]] Outcome check_size(const Struct* to, const char* what) {
+  static_assert(offsetof(Struct, size) == 0);
+  std::size_t size = 0;
+  std::memcpy(&size, to, sizeof size);
+  if (size >= sizeof size && size <= 65'536) return {};
+  return invalid(std::string(what) + ".size is " + std::to_string(size) + ": it is to be sizeof(" +
+                 what + ")");
+}
+
 // Options of the caller's, which may be of an earlier or a later version, as this one knows them.
 template <class Options>
 [[nodiscard]] Outcome take(const Options* given, Options& known, const char* what) {
-  static_assert(offsetof(Options, size) == 0);
   if (given == nullptr) return {};
+  if (Outcome sized = check_size(given, what); sized.code() != SHMREG_OK) return sized;
   std::size_t size = 0;
   std::memcpy(&size, given, sizeof size);
-  if (size < sizeof size || size > 65'536) {
-    return invalid(std::string(what) + ".size is " + std::to_string(size) +
-                   ": it is to be sizeof(" + what + ")");
-  }
   std::memcpy(&known, given, std::min(size, sizeof known));
   const auto* bytes = reinterpret_cast<const unsigned char*>(given);
   for (std::size_t i = sizeof known; i < size; ++i) {
@@ -114,13 +131,9 @@ template <class Options>
 // What is returned in a structure of the caller's: as much of it as that has.
 template <class Struct>
 [[nodiscard]] Outcome give(const Struct& full, Struct* to, const char* what) {
-  static_assert(offsetof(Struct, size) == 0);
+  if (Outcome sized = check_size(to, what); sized.code() != SHMREG_OK) return sized;
   std::size_t size = 0;
   std::memcpy(&size, to, sizeof size);
-  if (size < sizeof size || size > 65'536) {
-    return invalid(std::string(what) + ".size is " + std::to_string(size) +
-                   ": it is to be sizeof(" + what + ")");
-  }
   auto* bytes = reinterpret_cast<unsigned char*>(to);
   const auto* from = reinterpret_cast<const unsigned char*>(&full);
   std::memcpy(bytes + sizeof size, from + sizeof size, std::min(size, sizeof full) - sizeof size);

@@ -99,10 +99,11 @@ int shmreg_watch_descriptor(shmreg_watch* watch, int* descriptor, shmreg_error* 
 }
 
 void shmreg_watch_cancel(shmreg_watch* watch) {
+  const sys::NoCancellation no_cancellation;
   if (watch != nullptr) watch->watch.cancel();
 }
 
-void shmreg_watch_free(shmreg_watch* watch) { delete watch; }
+void shmreg_watch_free(shmreg_watch* watch) { dispose(watch); }
 
 int shmreg_wait(const shmreg_registry* registry, const shmreg_text* services, std::size_t count,
                 const shmreg_wait_options* options, std::uint8_t* met, shmreg_error* error) {
@@ -143,6 +144,7 @@ int shmreg_pending_wait_descriptor(const shmreg_pending_wait* wait) {
 }
 
 void shmreg_pending_wait_cancel(shmreg_pending_wait* wait) {
+  const sys::NoCancellation no_cancellation;
   if (wait != nullptr) wait->wait.cancel();
 }
 
@@ -154,7 +156,7 @@ int shmreg_pending_wait_outcome(const shmreg_pending_wait* wait, std::uint8_t* m
   });
 }
 
-void shmreg_pending_wait_free(shmreg_pending_wait* wait) { delete wait; }
+void shmreg_pending_wait_free(shmreg_pending_wait* wait) { dispose(wait); }
 
 namespace {
 
@@ -185,6 +187,9 @@ int shmreg_health_check(const shmreg_registry* registry, const char* service,
   return guarded(error, [&]() -> Outcome {
     if (registry == nullptr || result == nullptr) return null_pointer("registry or result");
     if (timeout_ns < 0) return invalid("a check has a time-out");
+    if (Outcome sized = check_size(result, "shmreg_check_result"); sized.code() != SHMREG_OK) {
+      return sized;
+    }
     HealthCheckFunction body;
     if (function != nullptr) {
       body = [function, context](const Service& found) { return ask(function, context, found); };
@@ -208,6 +213,10 @@ int shmreg_terminate_owners(const shmreg_registry* registry, const shmreg_list* 
   return guarded(error, [&]() -> Outcome {
     if (registry == nullptr || list == nullptr || termination == nullptr) {
       return null_pointer("registry, list or termination");
+    }
+    // What is done can be told only once.
+    if (Outcome sized = check_size(termination, "shmreg_termination"); sized.code() != SHMREG_OK) {
+      return sized;
     }
     constexpr std::uint64_t kDayMs = 24 * 60 * 60 * 1000;
     const std::uint64_t grace_ms = std::min(grace_ns / 1'000'000, kDayMs);

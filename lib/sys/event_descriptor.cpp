@@ -14,6 +14,7 @@
 namespace shmreg::sys {
 
 EventDescriptor::~EventDescriptor() {
+  const NoCancellation no_cancellation;
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
@@ -24,6 +25,7 @@ Status EventDescriptor::open() {
 }
 
 void EventDescriptor::raise() const noexcept {
+  const NoCancellation no_cancellation;
   const int saved_errno = errno;
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = ::write(descriptor_, &one, sizeof one);
@@ -31,6 +33,7 @@ void EventDescriptor::raise() const noexcept {
 }
 
 void EventDescriptor::clear() const noexcept {
+  const NoCancellation no_cancellation;
   const int saved_errno = errno;
   std::uint64_t count = 0;
   [[maybe_unused]] const ssize_t got = ::read(descriptor_, &count, sizeof count);

@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "sys/shared_file.hpp"
+#include "sys/thread.hpp"
 
 namespace shmreg::sys {
 namespace {
@@ -61,6 +62,7 @@ void ForkAwareMutex::lock() noexcept {
       ::sched_yield();
     } else {
       const timespec nap{0, 50'000};
+      const NoCancellation no_cancellation;
       ::nanosleep(&nap, nullptr);
     }
   }

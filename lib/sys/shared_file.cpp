@@ -191,6 +191,22 @@ Status SharedFile::publish(const std::string& file_name) const {
   return status_of(errno, "cannot name the segment " + path);
 }
 
+namespace {
+
+// Who is told so can do little but ask somebody: whom, and for what.
+Status not_permitted(const std::string& path, const struct stat& st, bool writable) {
+  std::string mode(4, '0');
+  for (std::size_t i = 0; i < 3; ++i) {
+    mode[3 - i] = static_cast<char>('0' + (st.st_mode >> (3 * i) & 7));
+  }
+  return {Errc::permission_denied, path + " may not be " + (writable ? "written" : "read") +
+                                       " by user " + user_name(effective_user()) +
+                                       ": it belongs to user " + user_name(st.st_uid) +
+                                       ", its mode is " + mode};
+}
+
+}  // namespace
+
 Result<SharedFile> SharedFile::open(const std::string& file_name, bool writable) {
   const std::string path = path_of(file_name);
   // Asked before opening: opening a FIFO or a device can have effects of its own.
@@ -201,6 +217,7 @@ Result<SharedFile> SharedFile::open(const std::string& file_name, bool writable)
   if (file.is_open()) return file;
   file = SharedFile(retry_interrupted(
       [&] { return ::open(path.c_str(), (writable ? O_RDWR : O_RDONLY) | kOpenFlags); }));
+  if (!file.is_open() && errno == EACCES) return not_permitted(path, st, writable);
   if (!file.is_open()) return status_of(errno, path);
   if (::fstat(file.descriptor_, &st) != 0) return status_of(errno, path);
   if (!S_ISREG(st.st_mode)) return Status(Errc::incompatible, path + " is not a regular file");

@@ -83,6 +83,7 @@ __attribute__((no_sanitize("undefined"))) void call_foreign(
 
 void Thread::join() noexcept {
   if (!started_) return;
+  const NoCancellation no_cancellation;
   pthread_join(thread_, nullptr);
   started_ = false;
 }

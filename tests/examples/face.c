@@ -275,7 +275,11 @@ static void waiting(shmreg_registry* registry) {
   shmreg_list* list = NULL;
   shmreg_query_options query = {.size = sizeof query, .namespace_name = shmreg_text_of("w")};
   CHECK(shmreg_query(registry, &query, &list, &error) == SHMREG_OK && shmreg_list_count(list) == 1);
-  shmreg_termination termination = {.size = sizeof termination};
+  shmreg_termination termination = {0};  // of no size: nobody is asked
+  CHECK(shmreg_terminate_owners(registry, list, 60000000000u, &termination, &error) ==
+        SHMREG_INVALID_ARGUMENT);
+  CHECK(kill(child, 0) == 0 && waitpid(child, NULL, WNOHANG) == 0);
+  termination.size = sizeof termination;
   CHECK(shmreg_terminate_owners(registry, list, 60000000000u, &termination, &error) == SHMREG_OK);
   CHECK(termination.ended == 1 && termination.not_asked == 0);
   shmreg_list_free(list);
