@@ -118,9 +118,11 @@ Errc lookup_instance(const Segment& segment, PidWatch& watch, std::string_view k
 }
 
 Errc read_instances(const Segment& segment, PidWatch& watch, const Service& anchor,
-                    std::vector<Service>& services) {
+                    std::vector<Service>& services, std::int64_t& looks_left) {
   const auto says = said_by(segment, anchor);
   if (!says) return Errc::ok;
+  looks_left -= says->last;
+  if (looks_left < 0) return Errc::corrupt;
   const std::string_view key = anchor.full_name();
   const std::uint64_t hash = hash_key(key, segment.hash_seed());
   for (std::uint32_t ordinal = 1; ordinal <= says->last; ++ordinal) {
@@ -148,12 +150,10 @@ Errc lookup_all(const Segment& segment, PidWatch& watch, std::string_view key,
       services.push_back(std::move(found));
       return Errc::ok;
     }
-    const auto says = said_by(segment, found);
-    if (!says) continue;
-    looks_left -= says->last;
-    if (const Errc read = read_instances(segment, watch, found, services); read != Errc::ok) {
-      return read;
-    }
+    if (!said_by(segment, found)) continue;
+    const Errc read = read_instances(segment, watch, found, services, looks_left);
+    if (looks_left < 0) return Errc::busy;
+    if (read != Errc::ok) return read;
     if (services.size() != first) return Errc::ok;
     if (planted(Fault::shared_miss_unchecked) || still.held()) return segment.meaning_of_a_miss();
   }

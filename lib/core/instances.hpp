@@ -8,6 +8,7 @@
 // that is so, a bounded number of times: then `busy`.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -24,9 +25,10 @@ namespace shmreg::core {
                                    std::uint64_t hash, Service& found);
 
 // Appends every live instance of the name at which the anchor was met, each that is registered
-// throughout; none where the anchor has gone meanwhile.
+// throughout; none where the anchor has gone meanwhile. Each place where one may be counts as a
+// look: corrupt, with looks_left below 0, where the anchor speaks of more than there are left.
 [[nodiscard]] Errc read_instances(const Segment& segment, PidWatch& watch, const Service& anchor,
-                                  std::vector<Service>& services);
+                                  std::vector<Service>& services, std::int64_t& looks_left);
 
 // Appends every live registration of the name: its instances, or the one.
 [[nodiscard]] Errc lookup_all(const Segment& segment, PidWatch& watch, std::string_view key,

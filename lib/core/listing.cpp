@@ -21,7 +21,7 @@ constexpr unsigned kEverySlot = (1U << kBucketSlots) - 1;
 // One slot of a list; retried until it holds still.
 Errc read_slot(const Segment& segment, const layout::Partition& partition, PidWatch& watch,
                const Word64& slot, std::optional<std::string_view> namespace_name,
-               std::uint16_t tag, std::vector<Service>& services) {
+               std::uint16_t tag, std::vector<Service>& services, std::int64_t& looks_left) {
   Service found;
   for (int retries = 0; retries < kMaxRetries; ++retries) {
     const std::uint64_t value = slot.load(std::memory_order_acquire);
@@ -46,7 +46,7 @@ Errc read_slot(const Segment& segment, const layout::Partition& partition, PidWa
     switch (judge_owner(segment, watch, found)) {
       case OwnerFate::alive:
         if (namespace_name && found.namespace_name() != *namespace_name) return Errc::ok;
-        if (is_anchor(found)) return read_instances(segment, watch, found, services);
+        if (is_anchor(found)) return read_instances(segment, watch, found, services, looks_left);
         services.push_back(std::move(found));
         return Errc::ok;
       case OwnerFate::dead:
@@ -64,6 +64,13 @@ Errc read_slot(const Segment& segment, const layout::Partition& partition, PidWa
 // what leads to them is no honest index, and would have the reader allocate without end.
 bool is_more_than_there_is(const Segment& segment, std::uint64_t bytes) {
   return bytes > 4 * segment.open_end();
+}
+
+// How many places of instances the anchors of a partition can honestly speak of. More than half of
+// those that an anchor reaches to were in use at one time, each with a record whose memory stays
+// the partition's.
+std::int64_t most_looks(const Segment& segment) {
+  return 1024 + static_cast<std::int64_t>(8 * segment.open_end() / kSmallestRecordBytes);
 }
 
 // A name that was unregistered and registered again while the partition was read may have been seen
@@ -105,6 +112,7 @@ Errc read_partition(const Segment& segment, PidWatch& watch, std::uint32_t parti
     if (slots == nullptr) return Errc::corrupt;
     Errc outcome = Errc::ok;
     std::uint64_t bytes = 0;
+    std::int64_t looks_left = most_looks(segment);
     IndexGlance glance(
         segment, index, slots,
         in_place ? IndexGlance::Way::in_place : IndexGlance::way_for(segment, index));
@@ -114,7 +122,7 @@ Errc read_partition(const Segment& segment, PidWatch& watch, std::uint32_t parti
       for (; mask != 0 && outcome == Errc::ok; mask &= mask - 1) {
         const std::size_t count = services.size();
         outcome = read_slot(segment, partition, watch, bucket[std::countr_zero(mask)],
-                            namespace_name, tag, services);
+                            namespace_name, tag, services, looks_left);
         for (std::size_t i = count; i < services.size(); ++i) {
           bytes += ServiceAccess::image(services[i]).size();
         }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <compare>
 
 #include "registry/names.hpp"
@@ -14,7 +15,6 @@ namespace {
 using Relation = MetadataCondition::Relation;
 
 constexpr std::string_view kBlanks = " \t";
-constexpr std::string_view kDigits = "0123456789";
 
 std::string_view trimmed(std::string_view text) {
   const std::size_t first = text.find_first_not_of(kBlanks);
@@ -28,9 +28,8 @@ std::optional<double> number_in(std::string_view text) {
   double number = 0;
   const char* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, number);
-  // It takes "inf" and "nan" as well, which are words.
-  if (error != std::errc() || stop != end) return std::nullopt;
-  if (text.find_first_of(kDigits) == std::string_view::npos) return std::nullopt;
+  // It takes "inf", "nan" and "nan(1)" as well, which are words.
+  if (error != std::errc() || stop != end || !std::isfinite(number)) return std::nullopt;
   return number;
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "core/index.hpp"
 #include "core/index_glance.hpp"
 #include "support/child.hpp"
 #include "support/insides.hpp"
@@ -167,6 +168,31 @@ BOOST_AUTO_TEST_CASE(what_stays_registered_is_in_every_list_of_its_namespace_onc
   }
   BOOST_TEST(missed == 0);
   BOOST_TEST(doubled == 0);
+}
+
+// Claim: what a list costs has a bound whatever anchors say. Method: every slot leads to one anchor
+// that speaks of as many instances as there can be: two thousand million places to look at.
+BOOST_AUTO_TEST_CASE(anchors_that_speak_of_more_than_there_can_be_are_corrupt) {
+  const ScratchSegment small{one_partition(512)};
+  const Insides inside{small};
+  auto registry = small.attach();
+  const auto mine = registry.register_service("a/web", {}, {.shared = true});
+  BOOST_TEST_REQUIRE(mine.ok());
+  const core::Segment& segment = inside.segment();
+  core::RecordCopy anchor;
+  const auto place = core::WriterIndex(segment, segment.partition(0))
+                         .find(inside.hashed("a/web").instance(0), anchor);
+  BOOST_TEST_REQUIRE(place.slot != nullptr);
+  layout::HealthCell& cell = *segment.cell(anchor.view().header().cell);
+  layout::AnchorState state = layout::AnchorState::of(cell.deadline_ns.load());
+  state.last = layout::kMaxInstances;
+  cell.deadline_ns.store(state.word());
+  const layout::IndexDescriptor index = index_of(inside);
+  layout::Word64* const slots = segment.slots(index);
+  for (std::uint64_t i = 0; i < index.slots(); ++i) slots[i].store(place.slot->load());
+  std::vector<Service> services;
+  BOOST_TEST((core::read_partition(segment, inside.attachment->watch(), 0, std::nullopt,
+                                   services) == Errc::corrupt));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

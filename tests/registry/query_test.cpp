@@ -88,6 +88,16 @@ BOOST_AUTO_TEST_CASE(numbers_are_compared_as_numbers) {
   BOOST_TEST(where("v>9007199254740992") == (Names{"a/large", "a/word"}));
 }
 
+BOOST_AUTO_TEST_CASE(what_only_looks_like_a_number_is_a_word) {
+  for (const char* word : {"nan", "nan(1)", "-nan(22)", "inf", "-inf", "infinity"}) {
+    value("a/" + std::string(word), word);
+  }
+  BOOST_TEST(where("v=3").empty());
+  BOOST_TEST(where("v in 1,2").empty());
+  BOOST_TEST(where("v=nan(1)") == Names{"a/nan(1)"});
+  BOOST_TEST(where("v>=3") == (Names{"a/inf", "a/infinity", "a/nan", "a/nan(1)"}));
+}
+
 BOOST_AUTO_TEST_CASE(versions_are_compared_part_by_part) {
   value("a/1.9", "1.9");
   value("a/1.10.0", "1.10.0");
