@@ -65,7 +65,7 @@ Registry Registry::attach(std::string_view segment, const AttachOptions& options
   if (!attached && attached.code() == Errc::no_such_segment && options.create) {
     CreateOptions create = *options.create;
     create.if_missing = true;
-    create_segment(segment, create);
+    create_segment(segment, create, options.trust);
     attached = Attachment::attach(request);
   }
   if (!attached) throw_attach_error(segment, attached.status());

@@ -6,6 +6,7 @@
 #include "core/listing.hpp"
 #include "core/segment_image.hpp"
 #include "registry/names.hpp"
+#include "registry/owner_process.hpp"
 #include "registry/trust.hpp"
 #include "shmreg/registry.hpp"
 #include "shmreg/segment.hpp"
@@ -57,14 +58,39 @@ layout::Geometry geometry_from(std::string_view segment, const CreateOptions& op
 }
 
 // Services with a live owner.
-Result<std::uint64_t> live_services(const core::Segment& segment) {
+Result<std::vector<Service>> live_services(const core::Segment& segment) {
   core::PidWatch watch;
   std::vector<Service> services;
   for (std::uint32_t p = 0; p < segment.geometry().partitions; ++p) {
     const Errc outcome = core::read_partition(segment, watch, p, std::nullopt, services);
     if (outcome != Errc::ok) return Status(outcome);
   }
-  return std::uint64_t{services.size()};
+  return services;
+}
+
+// "'a/b' of pid 4711 (sleep)": rather one that a process owns.
+std::string describe_one(const core::Segment& segment, const std::vector<Service>& services) {
+  const auto owned = std::find_if(services.begin(), services.end(),
+                                  [](const Service& service) { return service.pid() != 0; });
+  const Service& shown = owned != services.end() ? *owned : services.front();
+  std::string text = "'" + printable(shown.full_name()) + "'";
+  if (shown.pid() == 0) return text;
+  text += " of pid " + std::to_string(shown.pid());
+  const auto owner = owner_process(segment, shown);
+  if (owner && !owner->program.empty()) text += " (" + printable(owner->program) + ")";
+  return text;
+}
+
+[[noreturn]] void fail_as_existing(std::string_view name) {
+  fail(Errc::segment_exists, name,
+       "it exists already; use it (create --if-missing accepts it), or destroy it first");
+}
+
+// Whether what is there is a segment, for this user.
+void check_existing(std::string_view name, const std::string& file_name,
+                    const TrustOptions& trust) {
+  const auto attached = core::Segment::attach(file_name, false, trusted_users(trust));
+  if (!attached) fail(attached.code(), name, attached.message());
 }
 
 }  // namespace
@@ -73,26 +99,22 @@ std::string_view to_string(Liveness liveness) noexcept {
   return liveness == Liveness::kernel_mark ? "kernel_mark" : "byte_lock";
 }
 
-bool create_segment(std::string_view name, const CreateOptions& options) {
+bool create_segment(std::string_view name, const CreateOptions& options,
+                    const TrustOptions& trust) {
   core::SegmentCreation creation;
   const std::string file_name = checked_file_name(name);
   creation.geometry = geometry_from(name, options);
   creation.mode = options.mode;
   if (options.group) creation.group = *options.group;
   creation.reserve = options.reserve;
-  if (sys::status_of_name(file_name).ok()) {
-    if (options.if_missing) return false;
-    fail(Errc::segment_exists, name,
-         "it exists already; use it (create --if-missing accepts it), or destroy it first");
+  if (!sys::status_of_name(file_name).ok()) {
+    const Status created = core::Segment::create(file_name, creation);
+    if (created.ok()) return true;
+    if (created.code() != Errc::segment_exists) fail(created.code(), name, created.message());
   }
-  const Status created = core::Segment::create(file_name, creation);
-  if (created.ok()) return true;
-  if (created.code() == Errc::segment_exists) {
-    if (options.if_missing) return false;
-    fail(Errc::segment_exists, name,
-         "it exists already; use it (create --if-missing accepts it), or destroy it first");
-  }
-  fail(created.code(), name, created.message());
+  if (!options.if_missing) fail_as_existing(name);
+  check_existing(name, file_name, trust);
+  return false;
 }
 
 std::uint64_t destroy_segment(std::string_view name, bool force, const TrustOptions& trust) {
@@ -123,19 +145,21 @@ std::uint64_t destroy_segment(std::string_view name, bool force, const TrustOpti
              printable(sys::program_of(static_cast<std::uint32_t>(std::max(pid, 0)))) +
              ") holds its destroy lock; end it or try again");
   }
-  const Result<std::uint64_t> counted = live_services(segment);
-  const std::uint64_t services = counted.ok() ? *counted : 0;
-  if (!counted && !force) {
+  const Result<std::vector<Service>> living = live_services(segment);
+  const std::uint64_t services = living.ok() ? living->size() : 0;
+  if (!living && !force) {
     segment.file().unlock(core::kDestroyLock);
-    fail(counted.code(), name,
-         "its services cannot be read (" + counted.message() +
-             "); --force destroys it all the same");
+    fail(
+        living.code(), name,
+        "its services cannot be read (" + living.message() + "); --force destroys it all the same");
   }
   if (services > 0 && !force) {
     segment.file().unlock(core::kDestroyLock);
     fail(Errc::segment_in_use, name,
          std::to_string(services) + (services == 1 ? " service is" : " services are") +
-             " registered in it (regctl list shows " + (services == 1 ? "it" : "them") +
+             " registered in it, " + describe_one(segment, *living) +
+             (services == 1 ? "" : " among them") + " (regctl -s " + printable(name) +
+             " list shows " + (services == 1 ? "it" : "them") +
              "); --force destroys it all the same");
   }
   // What the name leads to may have been replaced meanwhile: only the file that is locked goes.

@@ -5,9 +5,11 @@
 #include <utility>
 
 #include "core/background.hpp"
+#include "core/lookup.hpp"
 #include "core/watch_pump.hpp"
 #include "core/watcher.hpp"
 #include "registry/names.hpp"
+#include "registry/owner_process.hpp"
 #include "shmreg/registry.hpp"
 
 namespace shmreg {
@@ -118,6 +120,19 @@ Result<std::vector<std::string>> full_names(std::span<const std::string> service
   return keys;
 }
 
+// " (pid 4711, sleep)", of a name that is still registered.
+std::string holder_of(core::Attachment& attachment, const std::string& key) {
+  Service found;
+  if (core::lookup(attachment.segment(), attachment.watch(), key, found) != Errc::ok ||
+      found.pid() == 0) {
+    return "";
+  }
+  std::string text = " (pid " + std::to_string(found.pid());
+  const auto owner = owner_process(attachment.segment(), found);
+  if (owner && !owner->program.empty()) text += ", " + printable(owner->program);
+  return text + ")";
+}
+
 Result<std::vector<bool>> wait_for(core::Attachment& attachment,
                                    const std::vector<std::string>& keys, const WaitOptions& options,
                                    const std::atomic<std::uint32_t>* stop = nullptr) {
@@ -133,6 +148,7 @@ Result<std::vector<bool>> wait_for(core::Attachment& attachment,
     if (met.at(i)) continue;
     if (!missing.empty()) missing += ", ";
     missing += "'" + printable(keys[i]) + "'";
+    if (options.condition == WaitFor::gone) missing += holder_of(attachment, keys[i]);
   }
   constexpr std::string_view kStates[] = {" not registered", " not passing", " still registered"};
   return Status(Errc::timed_out, "timed out: " + missing +

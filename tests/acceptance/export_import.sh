@@ -53,6 +53,7 @@ expect_silent 0 regctl -q import "$lines"
 expect_err '*no-such-file*' 2 regctl import "$scratch/no-such-file"
 expect_err "*'$scratch'*" 2 regctl import "$scratch"
 expect_json '.error | .kind == "unreadable" and .line == null' 2 regctl import "$scratch" --json
+expect_json '.error.kind == "unreadable" and .registered == 0' 2 regctl import "$scratch/no-such-file" --json
 if [ "$(id -u)" -ne 0 ]; then
   chmod 0 "$lines"
   expect_err '*Permission denied*' 4 regctl import "$lines"

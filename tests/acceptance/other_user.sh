@@ -14,6 +14,7 @@ for command in "lookup a" "list" "info" "ps" "doctor" "register b --static" "des
   expect_err "*$segment*" 4 as_nobody $command
 done
 expect 5 as_nobody create
+expect_err '*may not be read by user *: it belongs to user root, its mode is 0600*' 4 as_nobody create --if-missing
 expect_json '.segments[] | select(.name == "'"$segment"'") | .problem | type == "string"' \
   0 as_nobody segments --json
 expect 0 regctl destroy --force
@@ -40,7 +41,8 @@ expect_json '.processes | map(.pid) | contains(['"$wrapper"'])' 0 as_nobody ps -
 expect 0 as_nobody doctor
 expect 1 as_nobody lookup nothing
 [ "$before" = "$(sha256sum <"$file")" ] || fail "a reader wrote"
-expect_err '*' 4 as_nobody register b --static
+expect_err '*may not be written by user *: it belongs to user root, its mode is 0644*' 4 as_nobody register b --static
+expect 0 as_nobody create --if-missing
 expect 4 as_nobody unregister a
 expect 4 as_nobody renew a --id 1
 expect 4 as_nobody import -

@@ -63,7 +63,7 @@ expect 0 regctl segments -o name
 echo "$out" | grep -qx "$segment" || fail "segments -o name does not name $segment"
 
 # --- destroy -----------------------------------------------------------------------------------------
-expect_err '*--force*' 5 regctl destroy
+expect_err "*of pid $sleeper (sleep)*-s $segment list*--force*" 5 regctl destroy
 [ -f "$file" ] || fail "a refused destroy removed the segment"
 kill -KILL "$sleeper"
 wait "$wrapper"
@@ -115,6 +115,14 @@ expect_out 2 0 regctl count
 expect 0 regctl destroy --force
 expect_out hello 0 regctl run x --create -- echo hello
 expect 0 regctl info
+
+# --- create --if-missing accepts a segment, not whatever has its name -------------------------------------
+echo garbage >"$file"
+expect_err '*not a shmreg segment*' 3 regctl create --if-missing
+expect_err '*exists already*' 5 regctl create
+expect_err '*not a shmreg segment*' 3 regctl register x --static --create
+rm "$file"
+expect 0 regctl create
 
 # --- two segments at once know nothing of each other -------------------------------------------------------
 second=$segment.second

@@ -51,6 +51,8 @@ BOOST_AUTO_TEST_CASE(a_slip_of_the_pen_finds_the_name_and_another_word_does_not)
   const std::vector<std::string> known{"lookup", "list", "register", "run"};
   BOOST_TEST(nearest("lokup", known).value_or("") == "lookup");
   BOOST_TEST(nearest("wbe", {"db", "web"}).value_or("") == "web");
+  BOOST_TEST(!nearest("X", {" ", "Y", "XY"}));
+  BOOST_TEST(nearest("ab", {"cd", "ac"}).value_or("") == "ac");
   BOOST_TEST(nearest("registre", known).value_or("") == "register");
   BOOST_TEST(!nearest("frobnicate", known).has_value());
   BOOST_TEST(!nearest("", {}).has_value());

@@ -32,7 +32,9 @@ std::size_t distance(std::string_view a, std::string_view b) {
 std::optional<std::string> nearest(std::string_view wanted,
                                    const std::vector<std::string>& candidates) {
   std::optional<std::string> best;
-  std::size_t best_distance = std::max<std::size_t>(1, wanted.size() / 3) + 1;
+  // Of one letter, one letter is all of it.
+  std::size_t best_distance =
+      std::min(std::max<std::size_t>(1, wanted.size() / 3) + 1, wanted.size());
   for (const std::string& candidate : candidates) {
     const std::size_t gap = candidate.size() > wanted.size() ? candidate.size() - wanted.size()
                                                              : wanted.size() - candidate.size();

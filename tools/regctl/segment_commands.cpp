@@ -40,7 +40,7 @@ gid_t gid_of(const std::string& group) {
 
 int create(Context& context, CreateArguments& arguments) {
   if (arguments.group) arguments.options.group = gid_of(*arguments.group);
-  const bool created = create_segment(context.segment(), arguments.options);
+  const bool created = create_segment(context.segment(), arguments.options, context.trust());
   const Json document =
       std::move(Json::document().set("segment", context.segment()).set("created", created));
   const bool names = context.style().format == output::Format::name;

@@ -90,13 +90,12 @@ std::string describe_holder(const Registry& registry, const Service& holder) {
 class Import {
  public:
   Import(Context& context, const ImportArguments& arguments)
-      : context_(context),
-        arguments_(arguments),
-        source_(arguments.file),
-        registry_(context.attach(arguments.dry_run ? Access::prefer_write : Access::read_write)) {}
+      : context_(context), arguments_(arguments), source_(open(stop_, arguments.file)) {
+    if (source_) registry_.emplace(context.attach(access(arguments)));
+  }
 
   int run() {
-    std::optional<Stop> stop;
+    std::optional<Stop> stop = stop_;
     while (!stop) {
       const auto line = next(stop);
       if (!line) break;
@@ -108,9 +107,21 @@ class Import {
   }
 
  private:
+  static Access access(const ImportArguments& arguments) {
+    return arguments.dry_run ? Access::prefer_write : Access::read_write;
+  }
+  static std::optional<LineSource> open(std::optional<Stop>& stop, const std::string& file) {
+    try {
+      return std::optional<LineSource>(std::in_place, file);
+    } catch (const Failure& failure) {
+      stop = Stop{failure.code(), "unreadable", failure.what()};
+      return std::nullopt;
+    }
+  }
+
   std::optional<LineSource::Line> next(std::optional<Stop>& stop) {
     try {
-      return source_.next();
+      return source_->next();
     } catch (const Failure& failure) {
       stop = Stop{failure.code(), "unreadable", failure.what()};
       return std::nullopt;
@@ -155,25 +166,25 @@ class Import {
     const bool follows = service_.shared && service_.full_name == last_shared_;
     last_shared_ = service_.shared ? service_.full_name : std::string();
     const RegisterOptions options{arguments_.replace && !follows, service_.shared};
-    return registry_.register_for(owner, service_.full_name, service_.spec, options).status();
+    return registry_->register_for(owner, service_.full_name, service_.spec, options).status();
   }
 
   // What register_service would say, as far as it can be known: not whether there is room.
   Status foresee() {
     if (arguments_.replace) return {};
-    const Errc code = registry_.lookup(service_.full_name, holder_);
+    const Errc code = registry_->lookup(service_.full_name, holder_);
     if (code == Errc::not_found) return {};
-    if (code != Errc::ok) return registry_.lookup(service_.full_name).status();
+    if (code != Errc::ok) return registry_->lookup(service_.full_name).status();
     if (service_.shared && holder_.shared()) return {};
     return {Errc::already_registered, "'" + service_.full_name + "' is already registered by " +
-                                          describe_holder(registry_, holder_) + ", " +
+                                          describe_holder(*registry_, holder_) + ", " +
                                           output::human_duration(holder_.uptime_ns()) +
                                           " ago (id " + std::to_string(holder_.id()) +
                                           "); unregister or --replace it"};
   }
 
   [[nodiscard]] std::string place() const {
-    return source_.name() + ", line " + std::to_string(source_.number());
+    return source_->name() + ", line " + std::to_string(source_->number());
   }
   [[nodiscard]] Stop bad_line(const output::BadLine& bad) const {
     return stop_at(output::kUsage, bad.column, bad.why);
@@ -181,7 +192,7 @@ class Import {
   [[nodiscard]] Stop stop_at(int code, std::size_t column, const std::string& why) const {
     const std::string where = column == 0 ? "" : ", column " + std::to_string(column);
     const std::string rest = arguments_.dry_run ? "" : "; the lines before it are done";
-    return {code, kind_of(code), place() + where + ": " + why + rest, source_.number(), column};
+    return {code, kind_of(code), place() + where + ": " + why + rest, source_->number(), column};
   }
 
   void answer(const std::optional<Stop>& stop) {
@@ -207,8 +218,9 @@ class Import {
 
   Context& context_;
   const ImportArguments& arguments_;
-  LineSource source_;
-  Registry registry_;
+  std::optional<Stop> stop_;  // where there is nothing to be read
+  std::optional<LineSource> source_;
+  std::optional<Registry> registry_;
   ServiceLine service_;
   Service holder_;
   std::string last_shared_;  // the name that the line before shares, if it does

@@ -31,14 +31,17 @@ struct CreateOptions {
   bool if_missing = false;             // an existing segment is a success
 };
 
-// Complete or not at all: a creator killed at any instant leaves nothing behind.
-// Returns true if it created, false if `if_missing` found one already there.
-// Throws Error: segment_exists, invalid_name, invalid_argument, no_space, permission_denied.
-SHMREG_API bool create_segment(std::string_view name, const CreateOptions& options = {});
-
 struct TrustOptions {
   std::vector<uid_t> trusted_owners{};  // besides root and the caller's effective user
 };
+
+// Complete or not at all: a creator killed at any instant leaves nothing behind.
+// Returns true if it created, false if `if_missing` found one already there, that this process may
+// attach to for reading.
+// Throws Error: segment_exists, invalid_name, invalid_argument, no_space, permission_denied; with
+// `if_missing` whatever attaching to what is there does.
+SHMREG_API bool create_segment(std::string_view name, const CreateOptions& options = {},
+                               const TrustOptions& trust = {});
 
 // Retires and unlinks. Processes still attached learn at their next write. Without `force` refuses
 // (segment_in_use) while a service with a live owner is registered. Returns how many services were
