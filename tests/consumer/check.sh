@@ -44,7 +44,7 @@ missing=$(grep -vxFf "$work/shown" "$work/declared" || true)
 # --- a project with find_package --------------------------------------------------------------------
 mkdir "$work/project"
 cp "$source"/tests/consumer/CMakeLists.txt "$source"/tests/examples/hello.{c,cpp} "$work/project"
-cmake -S "$work/project" -B "$work/built" -DCMAKE_PREFIX_PATH="$prefix" >"$work/cmake.log" ||
+cmake -G Ninja -S "$work/project" -B "$work/built" -DCMAKE_PREFIX_PATH="$prefix" >"$work/cmake.log" ||
   die "find_package: $(cat "$work/cmake.log")"
 cmake --build "$work/built" >"$work/build.log" || die "$(cat "$work/build.log")"
 
