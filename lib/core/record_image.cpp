@@ -1,5 +1,7 @@
 #include "core/record_image.hpp"
 
+#include <algorithm>
+
 namespace shmreg::core {
 
 using layout::AttributeHead;
@@ -22,7 +24,7 @@ std::optional<layout::EntryLife> RecordView::owner_life() const noexcept {
   return layout::EntryLife{entry - 1, static_cast<std::uint32_t>(header_.owner >> 32)};
 }
 
-std::optional<sys::ProcessIdentity> RecordView::owner_process() const noexcept {
+std::optional<layout::ProcessAttribute> RecordView::process_attribute() const noexcept {
   AttributeReader reader(attributes());
   while (const auto attribute = reader.next()) {
     if (attribute->kind != AttributeKind::process ||
@@ -31,9 +33,22 @@ std::optional<sys::ProcessIdentity> RecordView::owner_process() const noexcept {
     }
     layout::ProcessAttribute process{};
     std::memcpy(&process, attribute->value.data(), sizeof process);
-    return sys::ProcessIdentity{process.pid, process.start_ticks, process.pid_namespace};
+    return process;
   }
   return std::nullopt;
+}
+
+std::optional<sys::ProcessIdentity> RecordView::owner_process() const noexcept {
+  const auto process = process_attribute();
+  if (!process) return std::nullopt;
+  return sys::ProcessIdentity{process->pid, process->start_ticks, process->pid_namespace};
+}
+
+std::string RecordView::owner_program() const {
+  const auto process = process_attribute();
+  if (!process) return "";
+  const auto end = std::find(process->program.begin(), process->program.end(), '\0');
+  return {process->program.begin(), end};
 }
 
 std::uint64_t RecordView::period_ns() const noexcept {

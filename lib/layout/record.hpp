@@ -149,7 +149,7 @@ enum class AttributeKind : std::uint8_t {
   tag = 2,
   depends = 3,
   wants = 4,
-  process = 5,  // value: pid (32), reserve (32), start_ticks (64), pid_namespace (64)
+  process = 5,  // value: ProcessAttribute
   period = 6,   // value: time to live in nanoseconds (64)
 };
 
@@ -165,8 +165,9 @@ struct ProcessAttribute {
   std::uint32_t reserve;
   std::uint64_t start_ticks;
   std::uint64_t pid_namespace;
+  std::array<char, 16> program;  // comm when it was registered, zero-padded: said once it has ended
 };
-static_assert(sizeof(ProcessAttribute) == 24);
+static_assert(sizeof(ProcessAttribute) == 40);
 
 // What changes during a registration's life without a new record, and survives updates: health,
 // deadline, and the links of the owner's list. Changed under the partition's lock after comparing

@@ -124,8 +124,11 @@ Result<std::uint64_t> Registry::register_for(const Owner& owner, std::string_vie
                         " cannot own a service: without a /proc of this PID namespace nobody could "
                         "tell it from a later process of that number");
     }
-    const layout::ProcessAttribute attribute{request.process->pid, 0, request.process->start_ticks,
-                                             request.process->pid_namespace};
+    layout::ProcessAttribute attribute{
+        request.process->pid, 0, request.process->start_ticks, request.process->pid_namespace, {}};
+    const std::string program = sys::program_of(pid);
+    std::copy_n(program.begin(), std::min(program.size(), attribute.program.size()),
+                attribute.program.begin());
     core::append_attribute(prepared->attributes, layout::AttributeKind::process, {},
                            core::bytes_of(attribute));
   } else if (owner.kind() == OwnerKind::ttl) {

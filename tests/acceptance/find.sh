@@ -152,8 +152,8 @@ wait "$sleeper" 2>/dev/null
 expect 1 regctl lookup web
 expect 1 regctl lookup bare
 # Who had it last, and how that ended.
-expect_err "*no service 'default/web'*its owner $sleeper *died*" 1 regctl lookup web
-expect_json '.error.last | .event == "died" and .pid == '"$sleeper"' and has("at") and (.id | type == "number")' \
+expect_err "*no service 'default/web'*its owner $sleeper (sleep) *died*" 1 regctl lookup web
+expect_json '.error.last | .event == "died" and .pid == '"$sleeper"' and .program == "sleep" and has("at") and (.id | type == "number")' \
   1 regctl lookup web --json
 regctl -q register brief --static
 regctl -q unregister brief

@@ -96,13 +96,15 @@ BOOST_AUTO_TEST_CASE(pid_and_period_are_read_from_attributes_of_the_right_size_a
   append_attribute(attributes, AttributeKind::period, {}, "12345678901");
   auto bytes = image("a/b", 1, "", attributes);
   BOOST_TEST(!RecordView::of(bytes)->owner_process().has_value());
+  BOOST_TEST(RecordView::of(bytes)->owner_program().empty());
   BOOST_TEST(RecordView::of(bytes)->period_ns() == 0U);
-  const layout::ProcessAttribute process{4711, 0, 5, 6};
+  const layout::ProcessAttribute process{4711, 0, 5, 6, {'w', 'e', 'b'}};
   append_attribute(attributes, AttributeKind::process, {}, bytes_of(process));
   append_attribute(attributes, AttributeKind::period, {}, bytes_of(std::uint64_t{9}));
   bytes = image("a/b", 1, "", attributes);
   BOOST_TEST(RecordView::of(bytes)->owner_process()->pid == 4711U);
   BOOST_TEST(RecordView::of(bytes)->owner_process()->pid_namespace == 6U);
+  BOOST_TEST(RecordView::of(bytes)->owner_program() == "web");
   BOOST_TEST(RecordView::of(bytes)->period_ns() == 9U);
 }
 

@@ -132,6 +132,17 @@ BOOST_AUTO_TEST_CASE(who_had_it_last_and_how_that_ended_is_known) {
   BOOST_TEST(known->program == "test_registry");
 }
 
+BOOST_AUTO_TEST_CASE(what_a_process_was_called_that_was_named_by_pid_is_known) {
+  Child owner([](const Parent& parent) { parent.linger(); });
+  BOOST_REQUIRE(registry.register_for(Owner::process(owner.pid()), "a/x", {.endpoint = "first"}));
+  owner.kill();
+  const auto known = last("a/x");
+  BOOST_REQUIRE(known.has_value());
+  BOOST_TEST((known->end == WatchEventKind::died));
+  BOOST_TEST(known->service.endpoint() == "first");
+  BOOST_TEST(known->program == "test_registry");
+}
+
 BOOST_AUTO_TEST_CASE(an_end_that_nobody_has_noted_yet_is_known) {
   // By somebody who may not note it: of a time to live that is up only a writer comes by.
   Registry reader = segment.reader();

@@ -86,6 +86,11 @@ Child::Child(const SignalRelay& relay, const std::vector<std::string>& program) 
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     throw Failure(output::kSystemError, std::string("run: socketpair: ") + std::strerror(errno));
   }
+  // What it will be called by the kernel once it is that command: its name is registered before.
+  std::array<char, 16> own_name{};
+  ::prctl(PR_GET_NAME, own_name.data());
+  const std::string& command = program.front();
+  ::prctl(PR_SET_NAME, command.c_str() + (command.rfind('/') + 1));
   const pid_t parent = ::getpid();
   pid_ = ::fork();
   if (pid_ == 0) {
@@ -93,6 +98,7 @@ Child::Child(const SignalRelay& relay, const std::vector<std::string>& program) 
     become(relay, parent, ends[1], arguments.data());
   }
   const int error = errno;
+  ::prctl(PR_SET_NAME, own_name.data());
   ::close(ends[1]);
   channel_ = ends[0];
   if (pid_ < 0) {
