@@ -39,7 +39,7 @@ void give_state(std::optional<ProcessState> state, std::string_view program, std
 
 int shmreg_lookup(const shmreg_registry* registry, const char* service, std::size_t service_size,
                   shmreg_service* found, shmreg_buffer* buffer, shmreg_error* error) {
-  return guarded(error, [&]() -> Outcome {
+  return answered(error, [&]() -> Outcome {
     if (registry == nullptr) return null_pointer("registry");
     Service one;
     const std::string_view name = view(service, service_size);
@@ -52,7 +52,7 @@ int shmreg_lookup(const shmreg_registry* registry, const char* service, std::siz
 int shmreg_lookup_endpoint(const shmreg_registry* registry, const char* service,
                            std::size_t service_size, char* endpoint, std::size_t capacity,
                            std::size_t* endpoint_size, shmreg_error* error) {
-  return guarded(error, [&]() -> Outcome {
+  return answered(error, [&]() -> Outcome {
     if (registry == nullptr) return null_pointer("registry");
     Service one;
     const std::string_view name = view(service, service_size);
@@ -259,7 +259,7 @@ int shmreg_ref_open(const shmreg_registry* registry, const char* service, std::s
 
 int shmreg_ref_service(shmreg_ref* ref, shmreg_service* found, shmreg_buffer* buffer,
                        shmreg_error* error) {
-  return guarded(error, [&]() -> Outcome {
+  return answered(error, [&]() -> Outcome {
     if (ref == nullptr) return null_pointer("ref");
     if (const Errc code = ref->ref.refresh(); code != Errc::ok) return missed(*ref, code);
     return give_service(ref->ref.service(), found, buffer);
@@ -268,7 +268,7 @@ int shmreg_ref_service(shmreg_ref* ref, shmreg_service* found, shmreg_buffer* bu
 
 int shmreg_ref_endpoint(shmreg_ref* ref, char* endpoint, std::size_t capacity,
                         std::size_t* endpoint_size, shmreg_error* error) {
-  return guarded(error, [&]() -> Outcome {
+  return answered(error, [&]() -> Outcome {
     if (ref == nullptr) return null_pointer("ref");
     if (const Errc code = ref->ref.refresh(); code != Errc::ok) return missed(*ref, code);
     return give_endpoint(ref->ref.service(), endpoint, capacity, endpoint_size);

@@ -15,6 +15,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "shmreg.h"
@@ -68,10 +69,10 @@ void dispose(Handle* handle) {
   delete handle;
 }
 
-// Runs a body that returns an Outcome.
+// Runs a body that returns an Outcome, and has nothing in it that a thread could be cancelled in: a
+// lookup.
 template <class Body>
-int guarded(shmreg_error* error, Body body) {
-  const sys::NoCancellation no_cancellation;
+int answered(shmreg_error* error, Body body) {
   try {
     const Outcome outcome = body();
     return tell(error, outcome.code(), outcome.message());
@@ -82,6 +83,13 @@ int guarded(shmreg_error* error, Body body) {
   } catch (const std::exception& failure) {
     return tell(error, SHMREG_SYSTEM_ERROR, failure.what());
   }
+}
+
+// Runs any other body.
+template <class Body>
+int guarded(shmreg_error* error, Body body) {
+  const sys::NoCancellation no_cancellation;
+  return answered(error, std::move(body));
 }
 
 // --- in ------------------------------------------------------------------------------------------
