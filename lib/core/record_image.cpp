@@ -1,7 +1,5 @@
 #include "core/record_image.hpp"
 
-#include <algorithm>
-
 namespace shmreg::core {
 
 using layout::AttributeHead;
@@ -24,31 +22,30 @@ std::optional<layout::EntryLife> RecordView::owner_life() const noexcept {
   return layout::EntryLife{entry - 1, static_cast<std::uint32_t>(header_.owner >> 32)};
 }
 
-std::optional<layout::ProcessAttribute> RecordView::process_attribute() const noexcept {
+std::string_view RecordView::process_attribute() const noexcept {
+  constexpr std::size_t kLeast = sizeof(layout::ProcessAttribute);
   AttributeReader reader(attributes());
   while (const auto attribute = reader.next()) {
-    if (attribute->kind != AttributeKind::process ||
-        attribute->value.size() != sizeof(layout::ProcessAttribute)) {
-      continue;
+    const std::string_view value = attribute->value;
+    if (attribute->kind == AttributeKind::process && value.size() >= kLeast &&
+        value.size() <= kLeast + layout::kMaxProgramBytes) {
+      return value;
     }
-    layout::ProcessAttribute process{};
-    std::memcpy(&process, attribute->value.data(), sizeof process);
-    return process;
   }
-  return std::nullopt;
+  return {};
 }
 
 std::optional<sys::ProcessIdentity> RecordView::owner_process() const noexcept {
-  const auto process = process_attribute();
-  if (!process) return std::nullopt;
-  return sys::ProcessIdentity{process->pid, process->start_ticks, process->pid_namespace};
+  const std::string_view value = process_attribute();
+  if (value.empty()) return std::nullopt;
+  layout::ProcessAttribute process{};
+  std::memcpy(&process, value.data(), sizeof process);
+  return sys::ProcessIdentity{process.pid, process.start_ticks, process.pid_namespace};
 }
 
-std::string RecordView::owner_program() const {
-  const auto process = process_attribute();
-  if (!process) return "";
-  const auto end = std::find(process->program.begin(), process->program.end(), '\0');
-  return {process->program.begin(), end};
+std::string_view RecordView::owner_program() const noexcept {
+  const std::string_view value = process_attribute();
+  return value.empty() ? value : value.substr(sizeof(layout::ProcessAttribute));
 }
 
 std::uint64_t RecordView::period_ns() const noexcept {

@@ -7,7 +7,6 @@
 #include <cstring>
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -47,11 +46,12 @@ class RecordView {
   [[nodiscard]] std::optional<layout::EntryLife> owner_life() const noexcept;
   [[nodiscard]] std::optional<sys::ProcessIdentity> owner_process() const noexcept;
   // What that process was called when it was registered; empty where that is not known.
-  [[nodiscard]] std::string owner_program() const;
+  [[nodiscard]] std::string_view owner_program() const noexcept;
   [[nodiscard]] std::uint64_t period_ns() const noexcept;  // of a ttl; 0 where there is none
 
  private:
-  [[nodiscard]] std::optional<layout::ProcessAttribute> process_attribute() const noexcept;
+  // The value of the attribute that names the process; empty where there is none of its size.
+  [[nodiscard]] std::string_view process_attribute() const noexcept;
   [[nodiscard]] std::string_view text(std::size_t at, std::size_t bytes) const noexcept {
     return {reinterpret_cast<const char*>(bytes_.data()) + at, bytes};
   }

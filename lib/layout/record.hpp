@@ -149,7 +149,7 @@ enum class AttributeKind : std::uint8_t {
   tag = 2,
   depends = 3,
   wants = 4,
-  process = 5,  // value: ProcessAttribute
+  process = 5,  // value: ProcessAttribute, then what the process was called (comm), if known
   period = 6,   // value: time to live in nanoseconds (64)
 };
 
@@ -162,12 +162,11 @@ static_assert(sizeof(AttributeHead) == 4);
 
 struct ProcessAttribute {
   std::uint32_t pid;
-  std::uint32_t reserve;
+  std::uint32_t pid_namespace;  // an inode number of nsfs, which has no larger ones
   std::uint64_t start_ticks;
-  std::uint64_t pid_namespace;
-  std::array<char, 16> program;  // comm when it was registered, zero-padded: said once it has ended
 };
-static_assert(sizeof(ProcessAttribute) == 40);
+static_assert(sizeof(ProcessAttribute) == 16);
+inline constexpr std::size_t kMaxProgramBytes = 16;
 
 // What changes during a registration's life without a new record, and survives updates: health,
 // deadline, and the links of the owner's list. Changed under the partition's lock after comparing

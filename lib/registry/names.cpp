@@ -130,7 +130,7 @@ Status encode_spec(const ServiceSpec& spec, std::string_view key,
   if (Status s = append_services(spec.wants, AttributeKind::wants, "wanted service"); !s) return s;
 
   constexpr std::size_t kOwnerAttributes =
-      sizeof(layout::AttributeHead) + sizeof(layout::ProcessAttribute);
+      sizeof(layout::AttributeHead) + sizeof(layout::ProcessAttribute) + layout::kMaxProgramBytes;
   const std::size_t bytes = layout::kRecordHeaderBytes + key.size() + spec.endpoint.size() +
                             attributes.size() + kOwnerAttributes;
   if (bytes > layout::kMaxRecordBytes) {

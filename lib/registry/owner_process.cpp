@@ -18,7 +18,7 @@ std::optional<OwnerProcess> owner_process(const core::Segment& segment, const Se
   if (!view) return std::nullopt;
   const core::RecordOwner owner = core::owner_of(segment, *view);
   if (owner.process) {
-    OwnerProcess found{*owner.process, view->owner_program()};
+    OwnerProcess found{*owner.process, std::string(view->owner_program())};
     // It may call itself otherwise by now; or the number may be another process's.
     if (found.is_here() && sys::identity_of(owner.process->pid) == owner.process) {
       found.program = sys::program_of(owner.process->pid);

@@ -124,13 +124,12 @@ Result<std::uint64_t> Registry::register_for(const Owner& owner, std::string_vie
                         " cannot own a service: without a /proc of this PID namespace nobody could "
                         "tell it from a later process of that number");
     }
-    layout::ProcessAttribute attribute{
-        request.process->pid, 0, request.process->start_ticks, request.process->pid_namespace, {}};
-    const std::string program = sys::program_of(pid);
-    std::copy_n(program.begin(), std::min(program.size(), attribute.program.size()),
-                attribute.program.begin());
-    core::append_attribute(prepared->attributes, layout::AttributeKind::process, {},
-                           core::bytes_of(attribute));
+    const layout::ProcessAttribute attribute{
+        request.process->pid, static_cast<std::uint32_t>(request.process->pid_namespace),
+        request.process->start_ticks};
+    std::string value(core::bytes_of(attribute));
+    value += sys::program_of(pid).substr(0, layout::kMaxProgramBytes);
+    core::append_attribute(prepared->attributes, layout::AttributeKind::process, {}, value);
   } else if (owner.kind() == OwnerKind::ttl) {
     const auto period = owner.period().count();
     if (period <= 0) return Status(Errc::invalid_argument, "a time to live is above 0");

@@ -199,7 +199,7 @@ jq -cn "{namespace: \"big\", name: \"controls\", metadata: {v: ($controls)}}" >"
 jq -cn '{namespace: "big", name: "tags", tags: [range(4000) | "t\(.)"],
   depends: [range(300) | "d\(.)/s"], wants: [range(300) | "w\(.)"]}' >>"$lines"
 jq -cn '{namespace: "big", name: "meta", metadata: [range(2000) | {"k\(.)": "v"}] | add}' >>"$lines"
-full=$((65536 - 64 - 8 - 44 - 4 - 1))
+full=$((65536 - 64 - 8 - 36 - 4 - 1))
 jq -cn --argjson full "$full" '{namespace: "big", name: "full", metadata: {v: ("\u0001" * $full)}}' \
   >>"$lines"
 expect_out 'registered 4, skipped 0, conflicts 0' 0 regctl import "$lines"

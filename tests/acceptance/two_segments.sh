@@ -199,6 +199,8 @@ fi
 small=$segment.small
 segments+=("$small")
 expect 0 regctl -s "$small" create --max-size 4M --max-processes 1
+# Memory stays its partition's: room for a name once is room for the same name again.
+expect 0 regctl -s "$small" register holds_the_table --static
 jq -nc 'range(200) | {namespace: "fill", name: "s\(.)", owner: "static", metadata: {k: ("v" * 60000)}}' >"$scratch/fill"
 expect 6 regctl -s "$small" import "$scratch/fill"
 expect 6 regctl -s "$small" register big --static --meta k="$(printf 'v%.0s' {1..60000})"
@@ -206,7 +208,8 @@ expect 6 regctl -s "$small" run big --meta k="$(printf 'v%.0s' {1..60000})" -- t
 [ ! -e "$scratch/ran" ] || fail "a command ran though there was no room for it"
 expect 0 in_two register n/big --static --meta k="$(printf 'v%.0s' {1..60000})"
 expect 0 regctl -s "$small" cleanup fill
-expect 0 regctl -s "$small" register big --static --meta k="$(printf 'v%.0s' {1..60000})"
+expect 0 regctl -s "$small" register fill/s0 --static --meta k="$(printf 'v%.0s' {1..60000})"
+expect 0 regctl -s "$small" unregister holds_the_table
 "$REGCTL" -s "$small" run holds_the_table -- sleep 1000 &
 processes+=($!)
 eventually regctl -s "$small" -q lookup holds_the_table

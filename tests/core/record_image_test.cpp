@@ -98,8 +98,10 @@ BOOST_AUTO_TEST_CASE(pid_and_period_are_read_from_attributes_of_the_right_size_a
   BOOST_TEST(!RecordView::of(bytes)->owner_process().has_value());
   BOOST_TEST(RecordView::of(bytes)->owner_program().empty());
   BOOST_TEST(RecordView::of(bytes)->period_ns() == 0U);
-  const layout::ProcessAttribute process{4711, 0, 5, 6, {'w', 'e', 'b'}};
-  append_attribute(attributes, AttributeKind::process, {}, bytes_of(process));
+  const layout::ProcessAttribute process{4711, 6, 5};
+  append_attribute(attributes, AttributeKind::process, {},
+                   std::string(bytes_of(process)) + "longer than a program");
+  append_attribute(attributes, AttributeKind::process, {}, std::string(bytes_of(process)) + "web");
   append_attribute(attributes, AttributeKind::period, {}, bytes_of(std::uint64_t{9}));
   bytes = image("a/b", 1, "", attributes);
   BOOST_TEST(RecordView::of(bytes)->owner_process()->pid == 4711U);
