@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,6 +21,8 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+
+#include "support/sanitizers.hpp"
 
 namespace shmreg::test {
 
@@ -56,6 +59,15 @@ inline bool read_word(int pipe, std::uint64_t& word) {
 }
 
 }  // namespace detail
+
+// AddressSanitizer's allocator is not made for forks: a thread that is just beginning takes memory
+// from it, and a child that was forked meanwhile waits for a lock that nobody holds any more. What
+// was started before a fork is given time to begin.
+inline void let_threads_begin() {
+  struct stat threads {};
+  const bool alone = ::stat("/proc/self/task", &threads) == 0 && threads.st_nlink <= 3;
+  if (kUnderAsan && !alone) ::poll(nullptr, 0, 50);
+}
 
 [[noreturn]] inline void stay_until_killed() {
   // Not pause(2), in which ThreadSanitizer runs no handler.
@@ -102,6 +114,7 @@ class Child {
     }
     std::fflush(stdout);
     std::fflush(stderr);
+    let_threads_begin();
     const pid_t test = ::getpid();
     direct_ = birth == Birth::raw_clone
                   ? static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, 0))
