@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/liveness.hpp"
+#include "core/printable.hpp"
 #include "core/record_copy.hpp"
 #include "core/service_access.hpp"
 
@@ -29,6 +30,14 @@ std::optional<OwnerProcess> owner_process(const core::Segment& segment, const Se
   auto identity = core::identity_of_entry(segment, *owner.life);
   if (!identity) return std::nullopt;
   return OwnerProcess{identity->process, std::move(identity->program)};
+}
+
+std::string of_owner(const core::Segment& segment, const Service& service) {
+  if (service.pid() == 0) return "";
+  std::string text = " of pid " + std::to_string(service.pid());
+  const auto owner = owner_process(segment, service);
+  if (owner && !owner->program.empty()) text += " (" + core::printable(owner->program) + ")";
+  return text;
 }
 
 }  // namespace shmreg

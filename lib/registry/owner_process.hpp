@@ -22,4 +22,7 @@ struct OwnerProcess {
 [[nodiscard]] std::optional<OwnerProcess> owner_process(const core::Segment& segment,
                                                         const Service& service);
 
+// " of pid 4711 (sleep)", for messages; empty for a service that no process owns.
+[[nodiscard]] std::string of_owner(const core::Segment& segment, const Service& service);
+
 }  // namespace shmreg

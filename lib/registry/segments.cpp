@@ -73,12 +73,7 @@ std::string describe_one(const core::Segment& segment, const std::vector<Service
   const auto owned = std::find_if(services.begin(), services.end(),
                                   [](const Service& service) { return service.pid() != 0; });
   const Service& shown = owned != services.end() ? *owned : services.front();
-  std::string text = "'" + printable(shown.full_name()) + "'";
-  if (shown.pid() == 0) return text;
-  text += " of pid " + std::to_string(shown.pid());
-  const auto owner = owner_process(segment, shown);
-  if (owner && !owner->program.empty()) text += " (" + printable(owner->program) + ")";
-  return text;
+  return "'" + printable(shown.full_name()) + "'" + of_owner(segment, shown);
 }
 
 [[noreturn]] void fail_as_existing(std::string_view name) {

@@ -120,17 +120,12 @@ Result<std::vector<std::string>> full_names(std::span<const std::string> service
   return keys;
 }
 
-// " (pid 4711, sleep)", of a name that is still registered.
+// Of a name that is still registered.
 std::string holder_of(core::Attachment& attachment, const std::string& key) {
   Service found;
-  if (core::lookup(attachment.segment(), attachment.watch(), key, found) != Errc::ok ||
-      found.pid() == 0) {
-    return "";
-  }
-  std::string text = " (pid " + std::to_string(found.pid());
-  const auto owner = owner_process(attachment.segment(), found);
-  if (owner && !owner->program.empty()) text += ", " + printable(owner->program);
-  return text + ")";
+  const core::Segment& segment = attachment.segment();
+  const bool there = core::lookup(segment, attachment.watch(), key, found) == Errc::ok;
+  return there ? of_owner(segment, found) : "";
 }
 
 Result<std::vector<bool>> wait_for(core::Attachment& attachment,

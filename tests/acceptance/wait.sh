@@ -103,7 +103,7 @@ sleep 1000 &
 sleeper=$!
 processes+=("$sleeper")
 regctl -q register mortal --pid "$sleeper"
-expect_err "*'default/mortal' (pid $sleeper, sleep) still registered*" 124 regctl wait mortal --for gone --timeout 20ms
+expect_err "*'default/mortal' of pid $sleeper (sleep) still registered*" 124 regctl wait mortal --for gone --timeout 20ms
 later 0 wait mortal --for gone
 kill -KILL "$sleeper"
 over
