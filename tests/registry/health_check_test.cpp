@@ -30,6 +30,15 @@ struct Fixture {
   std::uint64_t add(const std::string& name, const ServiceSpec& spec = {}) {
     return registry.register_for(Owner::permanent(), name, spec).value();
   }
+  // The body of a process that holds a/x until it is killed.
+  [[nodiscard]] auto holder(const RegisterOptions& options = {}) const {
+    return [this, options](const Parent& parent) {
+      auto own = segment.attach();
+      const auto mine = own.register_service("a/x", {}, options).value();
+      parent.tell();
+      stay_until_killed();
+    };
+  }
 };
 
 // Something to wait for that outlives whoever waits.
@@ -59,12 +68,7 @@ BOOST_FIXTURE_TEST_SUITE(health_check, Fixture)
 
 BOOST_AUTO_TEST_CASE(without_a_function_it_is_whether_the_owner_lives) {
   BOOST_TEST((registry.health_check("a/x").outcome == Outcome::not_found));
-  Child owner([&](const Parent& parent) {
-    auto own = segment.attach();
-    const auto mine = own.register_service("a/x").value();
-    parent.tell();
-    stay_until_killed();
-  });
+  Child owner(holder());
   owner.await();
   BOOST_TEST(registry.health_check("a/x").healthy());
   const auto pid = static_cast<std::uint32_t>(owner.pid());
@@ -137,12 +141,7 @@ BOOST_AUTO_TEST_CASE(what_takes_too_long_is_timed_out_and_goes_on_in_its_thread)
 }
 
 BOOST_AUTO_TEST_CASE(an_owner_that_dies_meanwhile_is_dead_and_not_slow) {
-  Child owner([&](const Parent& parent) {
-    auto own = segment.attach();
-    const auto mine = own.register_service("a/x").value();
-    parent.tell();
-    stay_until_killed();
-  });
+  Child owner(holder());
   owner.await();
   const HealthCheck outcome = registry.health_check("a/x", [&](const Service&) {
     owner.kill();
@@ -153,12 +152,7 @@ BOOST_AUTO_TEST_CASE(an_owner_that_dies_meanwhile_is_dead_and_not_slow) {
 }
 
 BOOST_AUTO_TEST_CASE(a_dead_owner_is_dead_though_another_has_its_name_since) {
-  Child owner([&](const Parent& parent) {
-    auto own = segment.attach();
-    const auto mine = own.register_service("a/x").value();
-    parent.tell();
-    stay_until_killed();
-  });
+  Child owner(holder());
   owner.await();
   const HealthCheck outcome = registry.health_check("a/x", [&](const Service&) {
     owner.kill();
@@ -170,17 +164,9 @@ BOOST_AUTO_TEST_CASE(a_dead_owner_is_dead_though_another_has_its_name_since) {
 }
 
 BOOST_AUTO_TEST_CASE(a_dead_instance_is_dead_though_others_live) {
-  const auto shared = [&](Registry& own) {
-    return own.register_service("a/x", {}, {.shared = true}).value();
-  };
-  Child owner([&](const Parent& parent) {
-    auto own = segment.attach();
-    const auto mine = shared(own);
-    parent.tell();
-    stay_until_killed();
-  });
+  Child owner(holder({.shared = true}));
   owner.await();
-  const auto other = shared(registry);
+  const auto other = registry.register_service("a/x", {}, {.shared = true}).value();
   bool killed = false;
   for (int i = 0; i < 10 && !killed; ++i) {
     const HealthCheck outcome = registry.health_check("a/x", [&](const Service& found) {
@@ -203,12 +189,7 @@ BOOST_AUTO_TEST_CASE(a_replaced_service_is_not_a_dead_one) {
 }
 
 BOOST_AUTO_TEST_CASE(a_dead_owner_is_dead_whatever_the_function_says) {
-  Child owner([&](const Parent& parent) {
-    auto own = segment.attach();
-    const auto mine = own.register_service("a/x").value();
-    parent.tell();
-    stay_until_killed();
-  });
+  Child owner(holder());
   owner.await();
   const HealthCheck outcome = registry.health_check("a/x", [&](const Service&) {
     owner.kill();

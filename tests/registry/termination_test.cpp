@@ -75,6 +75,21 @@ struct Fixture {
       ::_exit(kTidied);
     };
   }
+  // The body of the first process of a PID namespace, in which a second one has the number that
+  // `other` has here, and does `act`: tells that number, or 0 where no number can be chosen.
+  template <class Act>
+  [[nodiscard]] auto twin_of(const Child& other, Act act) const {
+    return [&other, act](const Parent& parent) {
+      const pid_t twin = fork_as(other.pid());
+      if (twin != 0) {
+        if (twin < 0) parent.tell(0);
+        parent.linger();
+      }
+      act();
+      parent.tell(static_cast<std::uint64_t>(::getpid()));
+      stay_until_killed();
+    };
+  }
   // Of the owners of everything that is registered.
   [[nodiscard]] Termination terminate(std::chrono::milliseconds grace) const {
     return terminate_owners(registry, registry.list().value(), grace);
@@ -262,19 +277,9 @@ BOOST_AUTO_TEST_CASE(who_has_got_its_number_and_its_name_as_well_is_left_alone) 
 BOOST_AUTO_TEST_CASE(who_has_the_number_of_an_owner_in_another_pid_namespace_is_left_alone) {
   if (!may_make_pid_namespaces()) return skipped("no PID namespace can be made here");
   Child bystander([](const Parent& parent) { parent.linger(); });
-  Child beside(
-      [&](const Parent& parent) {
-        const pid_t twin = fork_as(bystander.pid());
-        if (twin != 0) {
-          if (twin < 0) parent.tell(0);
-          parent.linger();
-        }
-        auto own = segment.attach();
-        own.register_service("a/beside").value().release();
-        parent.tell(static_cast<std::uint64_t>(::getpid()));
-        stay_until_killed();
-      },
-      Birth::new_pid_namespace);
+  Child beside(twin_of(bystander,
+                       [this] { segment.attach().register_service("a/beside").value().release(); }),
+               Birth::new_pid_namespace);
   const std::uint64_t number = beside.hear();
   if (number == 0) return skipped("no process can be given a number here");
   BOOST_TEST(number == number_of(bystander));
@@ -289,20 +294,14 @@ BOOST_AUTO_TEST_CASE(whom_a_wrapper_in_another_pid_namespace_holds_is_left_alone
   if (!may_make_pid_namespaces()) return skipped("no PID namespace can be made here");
   if (!a_child_may([] { return mount_own_proc(); })) return skipped("may not mount a /proc");
   Child bystander([](const Parent& parent) { parent.linger(); });
-  Child beside(
-      [&](const Parent& parent) {
-        const pid_t twin = fork_as(bystander.pid());
-        if (twin != 0) {
-          if (twin < 0) parent.tell(0);
-          parent.linger();
-        }
-        CHILD_CHECK(mount_own_proc());
-        auto own = segment.attach();
-        CHILD_CHECK(own.register_for(Owner::process(::getpid(), true), "a/wrapped").ok());
-        parent.tell(static_cast<std::uint64_t>(::getpid()));
-        stay_until_killed();
-      },
-      Birth::new_pid_namespace);
+  Child beside(twin_of(bystander,
+                       [this] {
+                         CHILD_CHECK(mount_own_proc());
+                         auto own = segment.attach();
+                         const auto self = Owner::process(::getpid(), true);
+                         CHILD_CHECK(own.register_for(self, "a/wrapped").ok());
+                       }),
+               Birth::new_pid_namespace);
   if (beside.hear() == 0) return skipped("no process can be given a number here");
   BOOST_TEST_REQUIRE(registry.lookup("a/wrapped").ok());
   BOOST_TEST((registry.lookup("a/wrapped")->alive() == Alive::yes));
@@ -317,17 +316,7 @@ BOOST_AUTO_TEST_CASE(an_owner_whose_number_somebody_has_in_another_pid_namespace
   Child here(holder("a/here"));
   here.await();
   Child beside(
-      [&](const Parent& parent) {
-        const pid_t twin = fork_as(here.pid());
-        if (twin != 0) {
-          if (twin < 0) parent.tell(0);
-          parent.linger();
-        }
-        auto own = segment.attach();
-        own.register_service("a/beside").value().release();
-        parent.tell(1);
-        stay_until_killed();
-      },
+      twin_of(here, [this] { segment.attach().register_service("a/beside").value().release(); }),
       Birth::new_pid_namespace);
   if (beside.hear() == 0) return skipped("no process can be given a number here");
   BOOST_TEST_REQUIRE(registry.lookup("a/beside")->pid() == number_of(here));
