@@ -42,6 +42,14 @@ std::uint64_t ns_of(std::chrono::nanoseconds span) noexcept {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(span.count(), 0));
 }
 
+using Place = std::pair<std::string, std::uint32_t>;
+
+std::optional<Place> place_of(const Service& service) {
+  const auto view = RecordView::of(ServiceAccess::image(service));
+  if (!view) return std::nullopt;
+  return Place{std::string(view->key()), view->header().ordinal};
+}
+
 Status log_corrupt() {
   return {Errc::corrupt, "a change log makes no sense; regctl doctor tells more"};
 }
@@ -52,10 +60,10 @@ Watcher::Watcher(std::shared_ptr<Attachment> attachment, WatchScope scope)
     : attachment_(std::move(attachment)), scope_(std::move(scope)) {
   const Segment& segment = attachment_->segment();
   if (scope_.is_one_service()) {
-    logs_.push_back({segment.partition_of(hash_key(scope_.text(), segment.hash_seed()))});
+    logs_.emplace_back(segment.partition_of(hash_key(scope_.text(), segment.hash_seed())));
     return;
   }
-  for (std::uint32_t p = 0; p < segment.geometry().partitions; ++p) logs_.push_back({p});
+  for (std::uint32_t p = 0; p < segment.geometry().partitions; ++p) logs_.emplace_back(p);
 }
 
 void Watcher::cancel() noexcept {
@@ -82,6 +90,29 @@ void Watcher::know(const Service& service, std::uint64_t number) {
   }
 }
 
+// A partition is read after its counter: of what is written meanwhile a snapshot may hold the end,
+// and the log tells the way there.
+void Watcher::note_ahead(Log& log, const std::vector<Service>& services, std::size_t from) const {
+  const std::uint32_t partitions = attachment_->segment().geometry().partitions;
+  log.ahead.clear();
+  log.ahead_until = log.seen;
+  for (std::size_t i = from; i < services.size(); ++i) {
+    const Service& service = services[i];
+    const std::uint64_t count = service.change() / partitions;
+    if (count <= log.seen || !scope_.contains(service.full_name())) continue;
+    if (const auto place = place_of(service)) log.ahead[*place] = service.change();
+    log.ahead_until = std::max(log.ahead_until, count);
+  }
+}
+
+bool Watcher::is_overtaken(const Log& log, const Service& service, std::uint64_t number) {
+  if (log.ahead.empty()) return false;
+  const auto place = place_of(service);
+  if (!place) return false;
+  const auto ahead = log.ahead.find(*place);
+  return ahead != log.ahead.end() && ahead->second > number;
+}
+
 // Whole, or nothing of it has happened: who calls again begins again.
 Status Watcher::take_snapshot(bool anew) {
   const Segment& segment = attachment_->segment();
@@ -95,9 +126,11 @@ Status Watcher::take_snapshot(bool anew) {
     // Whether what is pending has happened is not known: it is told once it is.
     if (log.seen != 0 && read_change(segment, log.partition, log.seen, last) == ChangeFate::pending)
       --log.seen;
+    const std::size_t from = services.size();
     const Errc outcome =
         read_partition(segment, attachment_->watch(), log.partition, std::nullopt, services);
     if (outcome != Errc::ok) return Status(outcome);
+    note_ahead(log, services, from);
   }
   known_.clear();
   owners_by_pid_ = false;
@@ -155,6 +188,7 @@ Status Watcher::tell(const Log& log, std::uint64_t count, const ChangeImage& cha
       return log_corrupt();
   }
   if (!scope_.contains(event.service.full_name())) return {};
+  if (is_overtaken(log, event.service, change.number)) return {};
   if (change.kind == ChangeKind::registered && change.records.retired != 0) {
     // What it has replaced is gone, and this one event says so.
     Service old;
@@ -236,6 +270,7 @@ Status Watcher::follow(Log& log) {
       if (lapped) return take_snapshot(/*anew=*/true);
     }
     log.seen = count;
+    if (count >= log.ahead_until) log.ahead.clear();
   }
 }
 

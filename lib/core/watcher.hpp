@@ -15,10 +15,12 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/attachment.hpp"
@@ -71,14 +73,22 @@ class Watcher {
     std::uint32_t cell = 0;
   };
   struct Log {
-    std::uint32_t partition = 0;
+    explicit Log(std::uint32_t of) : partition(of) {}
+    std::uint32_t partition;
     std::uint64_t seen = 0;      // entries up to this one have been told
     std::uint64_t stuck_ns = 0;  // since when the next one is pending; 0: it is not
+    // What the snapshot holds of later entries: the change number by key and ordinal. What comes
+    // before it of the same place is history that the snapshot has overtaken.
+    std::map<std::pair<std::string, std::uint32_t>, std::uint64_t> ahead;
+    std::uint64_t ahead_until = 0;  // the last entry that is in `ahead`
   };
 
   // What is there, as events; `anew`: after how much was lost.
   [[nodiscard]] Status take_snapshot(bool anew);
   [[nodiscard]] Status follow(Log& log);
+  void note_ahead(Log& log, const std::vector<Service>& services, std::size_t from) const;
+  [[nodiscard]] static bool is_overtaken(const Log& log, const Service& service,
+                                         std::uint64_t number);
   [[nodiscard]] Status tell(const Log& log, std::uint64_t count, const ChangeImage& change,
                             bool& lapped);
   // An entry that stays pending: its writer is dead, and nobody has come by to repair.

@@ -4,6 +4,7 @@
 // Method: each writer registers its names with a number that goes up, updates and unregisters them;
 // per name the numbers that are told may only go up, by one within a registration, and what is told
 // last of all is what is there.
+#include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <cstdint>
@@ -117,6 +118,35 @@ BOOST_AUTO_TEST_CASE(beside_writers_that_are_killed_each_change_is_told_once_and
   // On a machine so busy that the watcher did not get to run for a log's length.
   BOOST_TEST(lost * 4 <= kRounds);
   BOOST_TEST(doctor(segment.name()).problems.empty());
+}
+
+// Claim: what a watch begins with may be newer than the point from which it follows the log; what
+// lies between is not told after it. Method: watches that begin while one name is replaced without
+// a pause; the change numbers that each tells may only go up.
+BOOST_AUTO_TEST_CASE(a_watch_that_begins_amid_changes_never_goes_back) {
+  constexpr int kRounds = kSanitized ? 200 : 2'000;
+  const ScratchSegment segment;
+  auto registry = segment.attach();
+  std::atomic<bool> done{false};
+  std::thread writer([&] {
+    while (!done.load()) {
+      registry.register_service("w/x").value().release();
+    }
+  });
+  std::uint64_t backwards = 0;
+  for (int i = 0; i < kRounds; ++i) {
+    auto watch = registry.watch("w/x").value();
+    std::uint64_t last = 0;
+    WatchEvent event;
+    for (int n = 0; n < 20 && watch.next(event, 1s).value(); ++n) {
+      const std::uint64_t change = event.change.value_or(0);
+      if (change != 0 && change <= last) ++backwards;
+      if (change != 0) last = change;
+    }
+  }
+  done.store(true);
+  writer.join();
+  BOOST_TEST(backwards == 0U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
