@@ -38,7 +38,7 @@ static int readable(int descriptor, int timeout_ms) {
 static void segments(const char* segment, size_t size) {
   int created = 0;
   shmreg_create_options options = {
-      .size = sizeof options, .max_size_bytes = 16 << 20, .partitions = 4};
+      .size = sizeof options, .max_size_bytes = 16 << 20, .partitions = 4, .mode = 0640};
   CHECK(shmreg_create_segment(segment, size, &options, &created, &error) == SHMREG_OK && created);
   CHECK(shmreg_create_segment(segment, size, &options, NULL, &error) == SHMREG_SEGMENT_EXISTS);
   CHECK(error.code == SHMREG_SEGMENT_EXISTS && strlen(error.message) > 0);
@@ -52,7 +52,11 @@ static void segments(const char* segment, size_t size) {
   shmreg_segment* rows = calloc(count + 16, sizeof *rows);
   CHECK(shmreg_segments(rows, sizeof *rows, count + 16, &count, NULL) == SHMREG_OK);
   int there = 0;
-  for (size_t i = 0; i < count; ++i) there += strcmp(rows[i].name, segment) == 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (strcmp(rows[i].name, segment) != 0) continue;
+    ++there;
+    CHECK(rows[i].mode == 0640 && rows[i].bytes_limit == 16 << 20);
+  }
   CHECK(there == 1);
   free(rows);
 
@@ -70,6 +74,7 @@ static void registering(shmreg_registry* registry) {
                             {shmreg_text_of("version"), shmreg_text_of("3")}};
   shmreg_text tags[] = {shmreg_text_of("http")};
   shmreg_text depends[] = {shmreg_text_of("c/db")};
+  shmreg_text wants[] = {shmreg_text_of("c/cache"), shmreg_text_of("c/log")};
   shmreg_spec spec = {.size = sizeof spec,
                       .endpoint = shmreg_text_of("tcp://h:1"),
                       .metadata = metadata,
@@ -77,7 +82,9 @@ static void registering(shmreg_registry* registry) {
                       .tags = tags,
                       .tag_count = 1,
                       .depends = depends,
-                      .depend_count = 1};
+                      .depend_count = 1,
+                      .wants = wants,
+                      .want_count = 2};
   CHECK(shmreg_check_spec(NAME("c/web"), &spec, &error) == SHMREG_OK);
   CHECK(shmreg_check_spec(NAME("c/"), NULL, &error) == SHMREG_INVALID_NAME);
   shmreg_registration* mine = NULL;
@@ -100,7 +107,8 @@ static void registering(shmreg_registry* registry) {
   CHECK(found.metadata_count == 2 && is(found.metadata[1].key, "version") &&
         is(found.metadata[1].value, "3"));
   CHECK(found.tag_count == 1 && is(found.tags[0], "http"));
-  CHECK(found.depend_count == 1 && is(found.depends[0], "c/db") && found.want_count == 0);
+  CHECK(found.depend_count == 1 && is(found.depends[0], "c/db"));
+  CHECK(found.want_count == 2 && is(found.wants[0], "c/cache") && is(found.wants[1], "c/log"));
 
   char endpoint[10];
   size_t bytes = 0;
@@ -302,6 +310,22 @@ static void waiting(shmreg_registry* registry) {
   shmreg_pending_wait_free(wait);
 }
 
+/* The file of somebody else. Only root can make one. */
+static void trusting(const char* segment, size_t size) {
+  char path[512];
+  snprintf(path, sizeof path, "/dev/shm/shmreg.%s", segment);
+  if (geteuid() != 0 || chown(path, 65534, (gid_t)-1) != 0) return;
+  uint32_t owners[2] = {65533, 65534};
+  shmreg_trust_options trust = {.size = sizeof trust, .owners = owners, .owner_count = 1};
+  shmreg_attach_options options = {.size = sizeof options, .trust = &trust};
+  shmreg_registry* registry = NULL;
+  CHECK(shmreg_attach(segment, size, &options, &registry, &error) == SHMREG_UNTRUSTED_OWNER);
+  trust.owner_count = 2;
+  CHECK(shmreg_attach(segment, size, &options, &registry, &error) == SHMREG_OK);
+  shmreg_detach(registry);
+  CHECK(chown(path, 0, (gid_t)-1) == 0);
+}
+
 /* Structures of another version, and pointers that are not there. */
 static void callers_of_all_kinds(shmreg_registry* registry) {
   struct {
@@ -334,6 +358,32 @@ static void callers_of_all_kinds(shmreg_registry* registry) {
   CHECK(shmreg_register(registry, NAME("v/"), NULL, NULL, &mine, &small.whole) ==
         SHMREG_INVALID_NAME);
   CHECK(strlen(small.whole.message) == 7 && small.bytes[small.whole.size] == 'x');
+  static const char e_acute[] =
+      "v/\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9";
+  int cut = 0;
+  for (size_t room = 1; room < 64; ++room) {
+    small.whole.size = offsetof(shmreg_error, message) + room;
+    CHECK(shmreg_lookup(registry, NAME(e_acute), NULL, NULL, &small.whole) == SHMREG_NOT_FOUND);
+    const size_t length = strlen(small.whole.message);
+    CHECK(length < room && small.whole.message[length ? length - 1 : 0] != '\xc3');
+    if (length + 1 < room && strchr(small.whole.message, '\xa9')) ++cut;
+  }
+  CHECK(cut > 0);
+  /* One that has not said its size gets nothing. */
+  memset(small.bytes, 0, sizeof small);
+  CHECK(shmreg_lookup(registry, NAME("v/x"), NULL, NULL, &small.whole) == SHMREG_NOT_FOUND);
+  CHECK(small.whole.code == 0 && small.whole.message[0] == '\0');
+  /* Arrays that are not there, or longer than any can be, are not looked into. */
+  shmreg_text tag = shmreg_text_of("t");
+  shmreg_pair pair = {tag, tag};
+  shmreg_spec spec = {.size = sizeof spec, .tags = &tag, .tag_count = (size_t)-1};
+  CHECK(shmreg_check_spec(NAME("v/x"), &spec, &error) == SHMREG_INVALID_ARGUMENT);
+  spec = (shmreg_spec){.size = sizeof spec, .tag_count = 1};
+  CHECK(shmreg_check_spec(NAME("v/x"), &spec, &error) == SHMREG_INVALID_ARGUMENT);
+  spec = (shmreg_spec){.size = sizeof spec, .metadata = &pair, .metadata_count = (size_t)-1};
+  CHECK(shmreg_check_spec(NAME("v/x"), &spec, &error) == SHMREG_INVALID_ARGUMENT);
+  spec = (shmreg_spec){.size = sizeof spec, .metadata_count = 1};
+  CHECK(shmreg_check_spec(NAME("v/x"), &spec, &error) == SHMREG_INVALID_ARGUMENT);
   shmreg_detach(NULL);
   shmreg_list_free(NULL);
   shmreg_registration_free(NULL);
@@ -352,6 +402,7 @@ int main(int count, char** words) {
   CHECK(shmreg_attach(segment, size, NULL, &(shmreg_registry*){NULL}, &error) ==
         SHMREG_NO_SUCH_SEGMENT);
   segments(segment, size);
+  trusting(segment, size);
   shmreg_registry* registry = NULL;
   shmreg_attach_options options = {.size = sizeof options, .access = SHMREG_READ_WRITE};
   if (shmreg_attach(segment, size, &options, &registry, &error) != SHMREG_OK) {
