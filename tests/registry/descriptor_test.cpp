@@ -17,6 +17,7 @@
 
 #include "shmreg/registry.hpp"
 #include "support/child.hpp"
+#include "support/resources.hpp"
 #include "support/scratch_segment.hpp"
 
 using namespace shmreg;
@@ -29,6 +30,9 @@ bool readable(int descriptor, int timeout_ms = 0) {
   pollfd wanted{descriptor, POLLIN, 0};
   return ::poll(&wanted, 1, timeout_ms) == 1 && (wanted.revents & POLLIN) != 0;
 }
+// Less than the slice after which who is not woken looks by himself.
+constexpr auto kPrompt = 50ms;
+
 bool becomes_readable(int descriptor) { return readable(descriptor, kPatienceMs); }
 
 struct Fixture {
@@ -190,6 +194,19 @@ BOOST_AUTO_TEST_CASE(cancel_makes_a_watch_readable_once) {
   other.join();
 }
 
+BOOST_AUTO_TEST_CASE(a_cancel_among_events_is_told_after_them) {
+  Watch watch = registry.watch("a/").value();
+  const int descriptor = watch.descriptor().value();
+  add("a/x");
+  BOOST_TEST(becomes_readable(descriptor));
+  watch.cancel();
+  WatchEvent event;
+  BOOST_TEST(watch.next(event, 0ns).value());
+  BOOST_TEST(readable(descriptor));
+  BOOST_TEST((watch.next(event, 0ns).code() == Errc::cancelled));
+  BOOST_TEST(!readable(descriptor));
+}
+
 BOOST_AUTO_TEST_CASE(who_does_not_come_to_read_is_told_how_much_is_lost) {
   Watch watch = registry.watch("a/x").value();
   const int descriptor = watch.descriptor().value();
@@ -334,6 +351,29 @@ BOOST_AUTO_TEST_CASE(a_wait_runs_out_of_time_and_says_for_whom) {
   BOOST_TEST(wait.outcome().message().find("'a/x'") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(a_forked_child_is_told_that_the_wait_is_not_its_own) {
+  PendingWait wait = registry.start_wait({"a/x"}, {.timeout = std::nullopt}).value();
+  Child child([&](const Parent&) {
+    CHILD_CHECK(wait.outcome().code() == Errc::invalid_argument);
+    CHILD_CHECK(!wait.over());
+    wait.cancel();
+    wait = PendingWait();
+  });
+  BOOST_TEST(child.reap() == 0);
+  BOOST_TEST(!wait.over());
+  add("a/x");
+  BOOST_TEST(wait.outcome().ok());
+}
+
+BOOST_AUTO_TEST_CASE(a_wait_that_is_dropped_leaves_nothing_open) {
+  const int before = open_descriptors();
+  {
+    const PendingWait dropped = registry.start_wait({"a/x"}, {.timeout = std::nullopt}).value();
+    BOOST_TEST(open_descriptors() > before);
+  }
+  BOOST_TEST(open_descriptors() == before);
+}
+
 BOOST_AUTO_TEST_CASE(a_wait_can_be_given_up) {
   PendingWait wait = registry.start_wait({"a/x"}, {.timeout = std::nullopt}).value();
   wait.cancel();
@@ -395,6 +435,22 @@ BOOST_AUTO_TEST_CASE(a_registration_knows_whether_it_holds) {
   BOOST_TEST((Registration().loss_descriptor().code() == Errc::registration_lost));
 }
 
+// Who is not woken looks again a tenth of a second after he has begun, and is late each time.
+BOOST_AUTO_TEST_CASE(the_loss_of_a_name_is_told_at_once) {
+  auto least_late = 1000ms;
+  for (int i = 0; i < 100 && least_late >= kPrompt; ++i) {
+    Registration mine = registry.register_service("a/x").value();
+    const int descriptor = mine.loss_descriptor().value();
+    BOOST_TEST(!readable(descriptor, 20));
+    const auto lost = std::chrono::steady_clock::now();
+    BOOST_TEST(registry.unregister("a/x").value());
+    BOOST_TEST(becomes_readable(descriptor));
+    least_late = std::min(least_late, std::chrono::duration_cast<std::chrono::milliseconds>(
+                                          std::chrono::steady_clock::now() - lost));
+  }
+  BOOST_TEST((least_late < kPrompt));
+}
+
 BOOST_AUTO_TEST_CASE(an_instance_knows_whether_it_holds) {
   Registration mine = registry.register_service("a/x", {}, {.shared = true}).value();
   const int descriptor = mine.loss_descriptor().value();
@@ -422,6 +478,10 @@ BOOST_AUTO_TEST_CASE(a_registration_with_a_notice_can_be_moved_forked_and_ended)
   const int descriptor = first.loss_descriptor().value();
   Registration mine = std::move(first);
   BOOST_TEST(mine.loss_descriptor().value() == descriptor);
+  Registration assigned;
+  assigned = std::move(mine);
+  BOOST_TEST(assigned.loss_descriptor().value() == descriptor);
+  mine = std::move(assigned);
   Child child([&](const Parent&) {
     CHILD_CHECK(!mine.holds());
     CHILD_CHECK(mine.loss_descriptor().code() == Errc::registration_lost);

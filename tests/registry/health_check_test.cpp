@@ -1,6 +1,7 @@
 // What became of a check, told apart; and registrations in bulk.
 #include <pthread.h>
 
+#include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <condition_variable>
@@ -188,6 +189,15 @@ BOOST_AUTO_TEST_CASE(a_replaced_service_is_not_a_dead_one) {
   BOOST_TEST((outcome.outcome == Outcome::healthy));
 }
 
+BOOST_AUTO_TEST_CASE(what_is_unregistered_meanwhile_has_not_died) {
+  add("a/x");
+  const HealthCheck outcome = registry.health_check("a/x", [&](const Service&) {
+    BOOST_TEST(registry.unregister("a/x").value());
+    return true;
+  });
+  BOOST_TEST((outcome.outcome == Outcome::healthy));
+}
+
 BOOST_AUTO_TEST_CASE(a_dead_owner_is_dead_whatever_the_function_says) {
   Child owner(holder());
   owner.await();
@@ -196,6 +206,25 @@ BOOST_AUTO_TEST_CASE(a_dead_owner_is_dead_whatever_the_function_says) {
     return true;
   });
   BOOST_TEST((outcome.outcome == Outcome::process_dead));
+}
+
+// Claim: what a function has captured is gone when its caller is told, in the function's thread.
+// Method: something captured takes longer to go than a caller to wake.
+BOOST_AUTO_TEST_CASE(what_a_function_has_captured_is_gone_when_its_answer_is_there) {
+  add("a/x");
+  const auto gone_in = std::make_shared<std::atomic<std::thread::id>>();
+  std::shared_ptr<void> captured(nullptr, [gone_in](void*) {
+    std::this_thread::sleep_for(20ms);
+    *gone_in = std::this_thread::get_id();
+  });
+  const auto ran_in = std::make_shared<std::atomic<std::thread::id>>();
+  const HealthCheck outcome =
+      registry.health_check("a/x", [ran_in, own = std::move(captured)](const Service&) {
+        *ran_in = std::this_thread::get_id();
+        return true;
+      });
+  BOOST_TEST(outcome.healthy());
+  BOOST_TEST((gone_in->load() == ran_in->load()));
 }
 
 BOOST_AUTO_TEST_CASE(a_function_that_ends_its_thread_is_told_apart) {

@@ -314,6 +314,27 @@ BOOST_AUTO_TEST_CASE(without_a_thread_to_be_had_writing_is_an_error_and_reading_
   BOOST_TEST(owner.processes()->size() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(a_cancel_is_not_lost_where_a_watch_gets_no_thread) {
+  if (!a_child_may(become_nobody)) return skipped("may not become another user");
+  if (kSanitized) return skipped("a sanitizer has a thread of its own");
+  CreateOptions options;
+  options.mode = 0644;
+  const ScratchSegment segment(options);
+  Child child([&](const Parent&) {
+    CHILD_CHECK(limit(RLIMIT_NPROC, 0));
+    CHILD_CHECK(become_nobody());
+    Watch watch = segment.reader().watch().value();
+    watch.cancel();
+    CHILD_CHECK(watch.descriptor().code() == Errc::no_space);
+    WatchEvent event;
+    CHILD_CHECK(watch.next(event, std::chrono::seconds(0)).code() == Errc::cancelled);
+    CHILD_CHECK(!watch.next(event, std::chrono::seconds(0)).value());
+    CHILD_CHECK(limit(RLIMIT_NPROC, 1'000));
+    CHILD_CHECK(watch.descriptor().ok());
+  });
+  BOOST_TEST(child.reap() == 0);
+}
+
 BOOST_AUTO_TEST_CASE(a_process_without_descriptors_left_still_registers_and_finds) {
   const ScratchSegment segment;
   Child other([](const Parent& parent) { parent.linger(); });

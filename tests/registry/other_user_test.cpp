@@ -136,6 +136,11 @@ BOOST_AUTO_TEST_CASE(a_file_of_a_stranger_is_refused_unless_that_stranger_is_tru
   auto registry = Registry::attach(segment.name(), options);
   BOOST_TEST(registry.register_service("a/b").ok());
   BOOST_TEST(doctor(segment.name(), options.trust).problems.empty());
+  CreateOptions accepting;
+  accepting.if_missing = true;
+  BOOST_TEST((thrown_by([&] { return create_segment(segment.name(), accepting); }) ==
+              Errc::untrusted_owner));
+  BOOST_TEST(!create_segment(segment.name(), accepting, options.trust));
   // To others but root its owner need not be named; for its owner it is one's own.
   Child owner([&](const Parent&) {
     CHILD_CHECK(become_nobody());

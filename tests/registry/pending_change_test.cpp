@@ -76,6 +76,16 @@ BOOST_AUTO_TEST_CASE(one_that_has_not_happened_is_told_to_nobody) {
   BOOST_TEST(doctor(scratch.name()).problems.empty());
 }
 
+BOOST_AUTO_TEST_CASE(one_that_has_not_happened_hides_no_end_before_it) {
+  auto reader = scratch.reader();
+  BOOST_TEST(insides.add("a/before").ok());
+  BOOST_TEST(insides.remove("a/before").value());
+  begin_to_register("a/never", false);
+  const auto known = reader.last_known("a/before").value();
+  BOOST_TEST_REQUIRE(known.has_value());
+  BOOST_TEST((known->end == WatchEventKind::unregistered));
+}
+
 BOOST_AUTO_TEST_CASE(one_that_has_happened_is_told_by_who_repairs) {
   auto reader = scratch.reader();
   auto reads = reader.watch().value();

@@ -86,6 +86,7 @@ BOOST_AUTO_TEST_CASE(numbers_are_compared_as_numbers) {
   BOOST_TEST(where("v=2.0") == Names{"a/two"});
   BOOST_TEST(where("v<=1e1") == (Names{"a/half", "a/minus", "a/ten", "a/two"}));
   BOOST_TEST(where("v>9007199254740992") == (Names{"a/large", "a/word"}));
+  BOOST_TEST(where("v>2") == (Names{"a/large", "a/ten", "a/word"}));  // and not what is the same
 }
 
 BOOST_AUTO_TEST_CASE(what_only_looks_like_a_number_is_a_word) {
@@ -96,6 +97,15 @@ BOOST_AUTO_TEST_CASE(what_only_looks_like_a_number_is_a_word) {
   BOOST_TEST(where("v in 1,2").empty());
   BOOST_TEST(where("v=nan(1)") == Names{"a/nan(1)"});
   BOOST_TEST(where("v>=3") == (Names{"a/inf", "a/infinity", "a/nan", "a/nan(1)"}));
+}
+
+// Of two parts each it cannot be told: they are numbers.
+BOOST_AUTO_TEST_CASE(a_version_has_three_parts_on_one_side_at_least) {
+  value("a/1.9", "1.9");
+  value("a/1.10", "1.10");
+  BOOST_TEST(where("v>1.5") == Names{"a/1.9"});
+  BOOST_TEST(where("v=1.1") == Names{"a/1.10"});
+  BOOST_TEST(where("v>1.5.0") == (Names{"a/1.10", "a/1.9"}));
 }
 
 BOOST_AUTO_TEST_CASE(versions_are_compared_part_by_part) {

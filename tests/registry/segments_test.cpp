@@ -229,6 +229,34 @@ BOOST_AUTO_TEST_CASE(a_segment_in_use_is_destroyed_by_force_alone) {
   BOOST_TEST(::access(segment.path().c_str(), F_OK) != 0);
 }
 
+BOOST_AUTO_TEST_CASE(who_may_not_destroy_a_segment_keeps_nobody_else_from_it) {
+  const ScratchSegment segment;
+  auto registry = segment.attach();
+  const auto mine = registry.register_service("a/b").value();
+  BOOST_TEST(
+      (thrown_by([&] { return destroy_segment(segment.name()); }).code == Errc::segment_in_use));
+  Child administrator(
+      [&](const Parent&) { CHILD_CHECK(destroy_segment(segment.name(), true) == 1); });
+  BOOST_TEST(administrator.reap() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(of_what_keeps_a_segment_rather_what_a_process_owns_is_named) {
+  const ScratchSegment segment(small_segment());
+  auto registry = segment.attach();
+  for (int i = 0; i < 50; ++i) {
+    BOOST_TEST(registry.register_for(Owner::permanent(), "a/" + std::to_string(i)).ok());
+  }
+  const auto said = [&] {
+    return thrown_by([&] { return destroy_segment(segment.name()); }).message;
+  };
+  BOOST_TEST(said().find("50 services are registered in it, 'a/") != std::string::npos);
+  BOOST_TEST(said().find("of pid") == std::string::npos);
+  const auto mine = registry.register_service("b/mine").value();
+  BOOST_TEST(said().find("51 services are registered in it, 'b/mine' of pid " +
+                         std::to_string(::getpid()) + " (test_registry) among them") !=
+             std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(what_the_dead_have_left_keeps_no_segment) {
   const ScratchSegment segment;
   Child owner([&](const Parent& parent) {

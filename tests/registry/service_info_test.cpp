@@ -1,5 +1,6 @@
 // What is known of a service's owner, and of who had a name last.
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -11,7 +12,9 @@
 
 #include "shmreg/registry.hpp"
 #include "support/child.hpp"
+#include "support/chosen_pid.hpp"
 #include "support/scratch_segment.hpp"
+#include "support/skipped.hpp"
 
 using namespace shmreg;
 using namespace shmreg::test;
@@ -113,6 +116,7 @@ BOOST_AUTO_TEST_CASE(who_had_it_last_and_how_that_ended_is_known) {
   auto known = last("a/x");
   BOOST_REQUIRE(known.has_value());
   BOOST_TEST((known->end == WatchEventKind::unregistered));
+  BOOST_TEST((known->service.alive() != Alive::no));
   BOOST_TEST(known->service.endpoint() == "first");
   BOOST_TEST(known->at_ns >= before);
   BOOST_TEST(known->at_ns <= now_ns());
@@ -140,6 +144,27 @@ BOOST_AUTO_TEST_CASE(what_a_process_was_called_that_was_named_by_pid_is_known) {
   BOOST_REQUIRE(known.has_value());
   BOOST_TEST((known->end == WatchEventKind::died));
   BOOST_TEST(known->service.endpoint() == "first");
+  BOOST_TEST(known->program == "test_registry");
+}
+
+BOOST_AUTO_TEST_CASE(who_has_got_the_number_since_lends_it_no_name) {
+  Child owner([](const Parent& parent) { parent.linger(); });
+  BOOST_REQUIRE(registry.register_for(Owner::process(owner.pid()), "a/x"));
+  owner.kill();
+  std::this_thread::sleep_for(20ms);  // start times are kept in hundredths of a second
+  int named[2];
+  BOOST_REQUIRE(::pipe(named) == 0);
+  ChosenPid next(owner.pid(), [&] {
+    ::prctl(PR_SET_NAME, "another");
+    if (::write(named[1], "", 1) != 1) ::_exit(1);
+  });
+  ::close(named[1]);
+  char told = 0;
+  BOOST_TEST((::read(named[0], &told, 1) == 1 || !next.there()));
+  ::close(named[0]);
+  if (!next.there()) return skipped("no process can be given a number here");
+  const auto known = last("a/x");
+  BOOST_REQUIRE(known.has_value());
   BOOST_TEST(known->program == "test_registry");
 }
 

@@ -14,6 +14,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "shmreg/registry.hpp"
@@ -129,6 +130,21 @@ BOOST_AUTO_TEST_CASE(an_owner_that_does_not_listen_is_killed_after_the_grace) {
   ended_are(terminate(50ms), {number_of(deaf)});
   BOOST_TEST((std::chrono::steady_clock::now() - begin >= 50ms));
   BOOST_TEST(deaf.reap() == kKilled);
+}
+
+BOOST_AUTO_TEST_CASE(a_grace_may_be_as_long_as_there_are) {
+  Child slow([&](const Parent& parent) {
+    block_termination();
+    auto own = segment.attach();
+    own.register_service("a/slow").value().release();
+    parent.tell();
+    await_termination();
+    std::this_thread::sleep_for(50ms);
+    ::_exit(kTidied);
+  });
+  slow.await();
+  ended_are(terminate(std::chrono::milliseconds::max()), {number_of(slow)});
+  BOOST_TEST(slow.reap() == kTidied);
 }
 
 BOOST_AUTO_TEST_CASE(a_stopped_owner_is_woken_to_see_to_it) {

@@ -3,6 +3,7 @@
 // Claim: who waits wakes when it happens, and at its time if it does not. Method: real processes,
 // some of them killed.
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
@@ -135,6 +136,29 @@ BOOST_AUTO_TEST_CASE(a_wait_ends_at_its_time_and_names_what_is_missing) {
   const auto waited = registry.wait(names, {.timeout = 30ms});
   BOOST_TEST((waited.code() == Errc::timed_out));
   BOOST_TEST(waited.message() == "timed out: 'a/two' not registered");
+}
+
+BOOST_AUTO_TEST_CASE(a_wait_for_an_end_names_who_is_in_the_way_and_no_other_wait_does) {
+  const ScratchSegment segment(small_segment());
+  auto registry = segment.attach();
+  Child owner([](const Parent& parent) {
+    parent.await();
+    ::prctl(PR_SET_NAME, "renamed");
+    parent.tell();
+    parent.linger();
+  });
+  const std::vector<std::string> names{"a/pid", "a/static"};
+  BOOST_TEST(registry.register_for(Owner::process(owner.pid()), names[0]).ok());
+  BOOST_TEST(registry.register_for(Owner::permanent(), names[1]).ok());
+  owner.tell();
+  owner.await();
+  const auto said = [&](WaitFor condition) {
+    return registry.wait(names, {.condition = condition, .timeout = 0s}).message();
+  };
+  // As it calls itself now.
+  BOOST_TEST(said(WaitFor::gone) == "timed out: 'a/pid' (pid " + std::to_string(owner.pid()) +
+                                        ", renamed), 'a/static' still registered");
+  BOOST_TEST(said(WaitFor::passing) == "timed out: 'a/pid', 'a/static' not passing");
 }
 
 BOOST_AUTO_TEST_CASE(the_death_of_an_owner_wakes_all_who_wait_for_its_end) {

@@ -84,6 +84,7 @@ BOOST_AUTO_TEST_CASE(what_is_there_is_told_first_and_then_every_change_in_order)
   BOOST_TEST(first.unregister().value());
   BOOST_TEST(next_of(watch, event) == "unregistered a/first");
   BOOST_TEST(event.service.endpoint() == "three");
+  BOOST_TEST((event.service.alive() == Alive::yes));  // its owner is
   BOOST_TEST(ascends());
   BOOST_TEST(quiet(watch));
 }
@@ -187,6 +188,7 @@ BOOST_AUTO_TEST_CASE(a_death_is_told_once_with_no_monitor_running) {
   std::map<std::string, int> died;
   for (int i = 0; i < 100; ++i) {
     BOOST_TEST(next_of(watch, event).substr(0, 4) == "died");
+    BOOST_TEST((event.service.alive() == Alive::no));
     BOOST_TEST(event.change.has_value());
     ++died[std::string(event.service.full_name())];
   }
@@ -244,6 +246,49 @@ BOOST_AUTO_TEST_CASE(the_end_of_a_pid_and_of_a_time_to_live_is_told) {
   BOOST_TEST(next_of(watch) == "expired e/ttl");
   BOOST_TEST(quiet(watch));
   BOOST_TEST(registry.count().value() == 0U);
+}
+
+// By one who may only read, who judges by himself whether an owner has ended.
+BOOST_AUTO_TEST_CASE(what_was_replaced_has_no_end_of_its_own) {
+  const ScratchSegment segment(small_segment());
+  auto registry = segment.attach();
+  Child process([](const Parent& parent) { parent.linger(); });
+  BOOST_TEST(registry.register_for(Owner::process(process.pid()), "e/one").ok());
+  auto reader = segment.reader();
+  auto watch = reader.watch().value();
+  BOOST_TEST(next_of(watch) == "present e/one");
+  BOOST_TEST(registry.register_for(Owner::permanent(), "e/one", {}, {.replace = true}).ok());
+  BOOST_TEST(next_of(watch) == "registered e/one");
+  process.kill();
+  BOOST_TEST(quiet(watch));
+}
+
+BOOST_AUTO_TEST_CASE(what_ended_while_a_watch_was_behind_has_no_other_end) {
+  const ScratchSegment segment(small_segment());
+  auto registry = segment.attach();
+  Child process([](const Parent& parent) { parent.linger(); });
+  BOOST_TEST(registry.register_for(Owner::process(process.pid()), "e/one").ok());
+  auto mine = registry.register_service("e/mine").value();
+  auto reader = segment.reader();
+  auto watch = reader.watch().value();
+  BOOST_TEST(next_of(watch).substr(0, 7) == "present");
+  BOOST_TEST(next_of(watch).substr(0, 7) == "present");
+  BOOST_TEST(registry.unregister("e/one").value());
+  for (int name = 0; name < 64; ++name) {  // each partition's log goes round
+    const std::string other = "f/" + std::to_string(name);
+    for (int i = 0; i < 100; ++i) {
+      BOOST_TEST_REQUIRE(
+          registry.register_for(Owner::permanent(), other, {}, {.replace = true}).ok());
+    }
+  }
+  WatchEvent event;
+  std::string told;
+  do {
+    told = next_of(watch, event, 0s);
+    BOOST_TEST(told.find("e/one") == std::string::npos);
+  } while (told != "-");
+  process.kill();
+  BOOST_TEST(quiet(watch));
 }
 
 // Nobody who may write is there to write it down.
