@@ -156,8 +156,8 @@ BOOST_AUTO_TEST_CASE(a_wait_for_an_end_names_who_is_in_the_way_and_no_other_wait
     return registry.wait(names, {.condition = condition, .timeout = 0s}).message();
   };
   // As it calls itself now.
-  BOOST_TEST(said(WaitFor::gone) == "timed out: 'a/pid' (pid " + std::to_string(owner.pid()) +
-                                        ", renamed), 'a/static' still registered");
+  BOOST_TEST(said(WaitFor::gone) == "timed out: 'a/pid' of pid " + std::to_string(owner.pid()) +
+                                        " (renamed), 'a/static' still registered");
   BOOST_TEST(said(WaitFor::passing) == "timed out: 'a/pid', 'a/static' not passing");
 }
 

@@ -24,14 +24,13 @@
 #include "core/index.hpp"
 #include "core/lookup.hpp"
 #include "support/insides.hpp"
-#include "support/sanitizers.hpp"
-#include "support/skipped.hpp"
 #include "torture/common_ground.hpp"
 #include "torture/crew.hpp"
 #include "torture/neighbours.hpp"
 #include "torture/numbered_record.hpp"
 #include "torture/own_segment.hpp"
 #include "torture/setting.hpp"
+#include "torture/stepped_operation.hpp"
 
 namespace torture {
 namespace {
@@ -390,14 +389,9 @@ void hold_reader_and_writer(Order stage, Sizes sizes, std::uint64_t holds_each, 
 BOOST_AUTO_TEST_SUITE(held_readers)
 
 BOOST_AUTO_TEST_CASE(a_reader_held_at_any_instruction_finds_what_is_registered) {
-  if (!shmreg::test::a_child_may(
-          [] { return ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) == 0; })) {
-    shmreg::test::skipped("no ptrace here");
-    return;
-  }
+  if (!can_step()) return;
   Random random = dice("a_reader_held_at_any_instruction_finds_what_is_registered");
-  // Instrumented, it is ten times the instructions, and the same loads between them.
-  const std::uint64_t holds_each = shmreg::test::kSanitized ? 3 : rounds(40);
+  const std::uint64_t holds_each = rounds(40);
   Sum sum;
   for (const Order stage : {kBehind, kAtHome}) {
     hold_at_every_instruction(stage, Sizes::least, holds_each, random, sum);
@@ -410,14 +404,9 @@ BOOST_AUTO_TEST_CASE(a_reader_held_at_any_instruction_finds_what_is_registered) 
 }
 
 BOOST_AUTO_TEST_CASE(a_record_is_not_found_before_it_is_published) {
-  if (!shmreg::test::a_child_may(
-          [] { return ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) == 0; })) {
-    shmreg::test::skipped("no ptrace here");
-    return;
-  }
+  if (!can_step()) return;
   Random random = dice("a_record_is_not_found_before_it_is_published");
-  // The writer is led as well, through instrumented code for seconds each time.
-  const std::uint64_t holds_each = shmreg::test::kSanitized ? 1 : rounds(40);
+  const std::uint64_t holds_each = rounds(40);
   Sum sum;
   for (const Order stage : {kBehind, kAtHome}) {
     hold_reader_and_writer(stage, Sizes::least, holds_each, random, sum);
