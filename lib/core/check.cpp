@@ -49,6 +49,8 @@ class Checker {
         return false;
     }
     image_.geometry = geometry_of(image_.identity);
+    // In this order: a segment that grows meanwhile claims before it hands out.
+    const std::uint64_t top = image_.word(offsetof(layout::Header, heap_top));
     image_.claimed_end = image_.word(offsetof(layout::Header, claimed_end));
     if (image_.claimed_end < image_.geometry.initial_end() ||
         image_.claimed_end > image_.geometry.bytes_limit) {
@@ -56,7 +58,6 @@ class Checker {
               "claimed_end " + std::to_string(image_.claimed_end) + " is outside of the heap");
       return false;
     }
-    const std::uint64_t top = image_.word(offsetof(layout::Header, heap_top));
     if (top * layout::kGranuleBytes < image_.geometry.heap_offset() ||
         top * layout::kGranuleBytes > image_.claimed_end) {
       problem("header", "heap_top " + std::to_string(top) + " is outside of what is claimed");
