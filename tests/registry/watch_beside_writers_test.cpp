@@ -4,12 +4,12 @@
 // Method: each writer registers its names with a number that goes up, updates and unregisters them;
 // per name the numbers that are told may only go up, by one within a registration, and what is told
 // last of all is what is there.
-#include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <utility>
@@ -127,11 +127,8 @@ BOOST_AUTO_TEST_CASE(a_watch_that_begins_amid_changes_never_goes_back) {
   constexpr int kRounds = kSanitized ? 200 : 2'000;
   const ScratchSegment segment;
   auto registry = segment.attach();
-  std::atomic<bool> done{false};
-  std::thread writer([&] {
-    while (!done.load()) {
-      registry.register_service("w/x").value().release();
-    }
+  const std::jthread writer([&](const std::stop_token& enough) {
+    while (!enough.stop_requested()) registry.register_service("w/x").value().release();
   });
   std::uint64_t backwards = 0;
   for (int i = 0; i < kRounds; ++i) {
@@ -146,8 +143,6 @@ BOOST_AUTO_TEST_CASE(a_watch_that_begins_amid_changes_never_goes_back) {
       if (change != 0) last = change;
     }
   }
-  done.store(true);
-  writer.join();
   BOOST_TEST(backwards == 0U);
 }
 
