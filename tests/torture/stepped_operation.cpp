@@ -166,16 +166,19 @@ class Torment {
 
 }  // namespace
 
+bool can_trace() {
+  const bool may =
+      shmreg::test::a_child_may([] { return ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) == 0; });
+  if (!may) shmreg::test::skipped("no ptrace here");
+  return may;
+}
+
 bool can_step() {
   if (shmreg::test::kSanitized) {
     shmreg::test::skipped("instrumented code is many times as many instructions, few of them ours");
     return false;
   }
-  if (!shmreg::test::a_child_may(
-          [] { return ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) == 0; })) {
-    shmreg::test::skipped("no ptrace here");
-    return false;
-  }
+  if (!can_trace()) return false;
   // Found out once a process, in a thread of its own: not by every victim anew.
   (void)shmreg::sys::kernel_marks_ends();
   return true;

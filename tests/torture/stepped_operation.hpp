@@ -24,6 +24,8 @@ struct SteppedOperation {
   bool anew = false;  // a scene for each victim
 };
 
+// Whether a process can be traced here; says why not.
+[[nodiscard]] bool can_trace();
 // Whether it can be done here; says why not.
 [[nodiscard]] bool can_step();
 
