@@ -30,6 +30,14 @@ std::string OwnSegment::problems() const {
   return text;
 }
 
+std::string OwnSegment::damage() const {
+  std::string text;
+  for (const shmreg::Problem& problem : shmreg::doctor(name()).problems) {
+    if (!problem.repairable) text += "\n  " + problem.where + ": " + problem.what;
+  }
+  return text;
+}
+
 std::uint64_t OwnSegment::rebuilds() const {
   const auto segment = insides();
   std::uint64_t rebuilds = 0;

@@ -26,6 +26,8 @@ class OwnSegment : public shmreg::test::ScratchSegment {
   [[nodiscard]] std::shared_ptr<shmreg::core::Segment> insides(bool writable = false) const;
   // What the doctor finds, a line each; "" where all is well.
   [[nodiscard]] std::string problems() const;
+  // Of that, what no writer would repair.
+  [[nodiscard]] std::string damage() const;
   // How often any partition's index has been built anew.
   [[nodiscard]] std::uint64_t rebuilds() const;
 };
