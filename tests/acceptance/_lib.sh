@@ -137,6 +137,9 @@ gone() {
   [ $? -eq 1 ]
 }
 
+# A process has the segment mapped: from then on it is told of whatever happens there.
+attached() { grep -q "/dev/shm/shmreg.$segment" "/proc/$1/maps"; }
+
 # A zombie has ended.
 ended() {
   local state

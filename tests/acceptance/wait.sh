@@ -21,6 +21,7 @@ later() {
   waiter=$!
   processes+=("$waiter")
   # It is asleep, not on its way: a process that has attached waits in the kernel.
+  eventually attached "$waiter"
   sleep 0.2
   kill -0 "$waiter" 2>/dev/null || fail "$*: did not wait: $(cat "$scratch/later.err")"
 }

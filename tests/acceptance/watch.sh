@@ -182,6 +182,7 @@ head -c 65536 /dev/zero | tr '\0' x >&9
 "$REGCTL" -s "$segment" watch >"$scratch/pipe" 2>/dev/null 9>&- &
 watcher=$!
 processes+=("$watcher")
+eventually attached "$watcher"
 sleep 0.3
 kill -TERM "$watcher"
 ends 143
